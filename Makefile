@@ -1,0 +1,70 @@
+# Every target makes the environment it needs by itself: Python >= 3.11 and make are all that is assumed.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+ENVS := .envs
+UV := $(ENVS)/uv/bin/uv
+DEV := $(ENVS)/dev/bin
+SAM := $(ENVS)/sam/bin
+export UV_NO_PROGRESS := 1
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z][a-zA-Z_-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# ---- environments ---------------------------------------------------------------------------------------------------
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kite-relay needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Preparing uv ..."
+	@$(PYTHON) -m venv $(ENVS)/uv
+	@$(ENVS)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(ENVS)/%/.stamp: requirements/%.txt $(UV)
+	@echo "Preparing the environment '$*' ..."
+	@$(UV) venv --quiet --allow-existing --python $(ENVS)/uv/bin/python $(ENVS)/$*
+	@$(UV) pip sync --quiet --python $(ENVS)/$*/bin/python --require-hashes --only-binary :all: requirements/$*.txt
+	@touch $@
+
+$(ENVS)/dev/.project: $(ENVS)/dev/.stamp pyproject.toml
+	@$(UV) pip install --quiet --python $(DEV)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: env
+env: $(ENVS)/dev/.project ## Make the development environment (every other target does so by itself)
+
+.PHONY: lock
+lock: $(UV) ## Pin the requirements anew, with hashes
+	@for name in uv worker dev sam ministack; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    --no-emit-find-links $(LOCKFLAGS) requirements/$$name.in -o requirements/$$name.txt; done
+
+# ---- checks ---------------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: env ## Lint, types, import direction, sizes
+	@$(DEV)/ruff check .
+	@$(DEV)/ruff format --check .
+	@$(DEV)/mypy
+	@$(DEV)/lint-imports
+
+.PHONY: format
+format: env ## Format the code and mend what can be mended mechanically
+	@$(DEV)/ruff check --fix .
+	@$(DEV)/ruff format .
+
+.PHONY: test
+test: env ## Run the tests
+	@$(DEV)/pytest -n auto --dist loadgroup $(ARGS)
+
+.PHONY: check
+check: lint test ## Everything that CI runs
+
+.PHONY: clean
+clean: ## Remove every environment, cache and scratch folder
+	@rm -rf $(ENVS) .run .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,1 @@
+"""The Lambda functions: parse, wire, translate - nothing else."""

@@ -1,0 +1,1 @@
+"""The redirect URL: starts a login, ends it, logs out."""

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against a peer or the physical limit, measured in the same run."""

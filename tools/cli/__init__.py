@@ -1,0 +1,1 @@
+"""The `kite-relay` command line."""

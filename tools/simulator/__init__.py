@@ -1,0 +1,1 @@
+"""A Kite that can be trusted, and told to misbehave."""
