@@ -50,6 +50,33 @@ class TokenStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A setting that stands beside the token; `version` grows with every write."""
+
+    value: str = field(repr=False)
+    version: int
+
+
+class Parameters(Protocol):
+    """The settings that stand beside the token, by their short names.
+
+    Secret: `api_key`, `api_secret`, `notify_urls`. Plain: `relay_keys` (hashes only), `market_overrides`.
+    """
+
+    def read(self, name: str) -> Parameter | None:
+        """Read one, decrypted if it is a secret; None when it does not exist."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Tell whether it stands there, without decrypting it."""
+        ...
+
+    def write(self, name: str, value: str, *, secret: bool) -> int:
+        """Write one; returns its new version."""
+        ...
+
+
 class EventBus(Protocol):
     """Announces that a new token stands in the store."""
 

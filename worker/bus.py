@@ -1,0 +1,54 @@
+"""What stands between the feed and everyone who listens: packets one way, wants the other. One thread, no queue."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from kite_relay.domain.ticks import Mode
+
+Packets = Sequence[tuple[int, bytes]]
+"""Packets of one upstream frame in their order: (instrument token, the packet's bytes as Kite sent them)."""
+
+Wants = Mapping[int, Mode]
+"""All that one owner wants: instrument token -> mode. Empty: nothing any more."""
+
+
+class Listener(Protocol):
+    """Someone who listens: the relay, or the stream to other relay processes."""
+
+    def on_packets(self, packets: Packets) -> None:
+        """Take the packets of one upstream frame; must not block."""
+        ...
+
+    def on_text(self, text: str) -> None:
+        """Take one text frame of Kite's (an order update, an error, a message); must not block."""
+        ...
+
+
+class Bus:
+    """Passes packets from the feed to the listeners, and the listeners' wants to the feed.
+
+    Args:
+        set_wants: takes (owner, all that it wants); raises `LimitExceededError` and changes nothing when that is
+            more than Kite allows.
+    """
+
+    def __init__(self, set_wants: Callable[[str, Wants], None]) -> None:
+        self.want = set_wants
+        self.latest: dict[int, bytes] = {}
+        """The newest packet of each instrument, whatever its mode."""
+        self._listeners: list[Listener] = []
+
+    def attach(self, listener: Listener) -> None:
+        """Let someone listen from now on."""
+        self._listeners.append(listener)
+
+    def publish(self, packets: Packets) -> None:
+        """Pass on the packets of one upstream frame."""
+        self.latest.update(packets)
+        for listener in self._listeners:
+            listener.on_packets(packets)
+
+    def publish_text(self, text: str) -> None:
+        """Pass on one text frame."""
+        for listener in self._listeners:
+            listener.on_text(text)
