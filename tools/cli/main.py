@@ -1,8 +1,92 @@
-"""The `kite-relay` command: each verb is a module of its own, imported only when it is called."""
+"""The `kite-relay` command: each verb is a module of its own, imported only when it is called.
 
+A verb's module offers `app`, a `typer.Typer`: one command, or several (then its callback makes it a group).
+"""
+
+import os
 import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from kite_relay import __version__
+from kite_relay.domain.errors import KiteRelayError
+
+VERBS = {
+    # verb: (module, one line of help)
+    "version": ("tools.cli.version", "Tell the version, and what it runs on."),
+}
+
+
+class LazyVerbs(TyperGroup):
+    """Knows the verbs by name; imports a verb's module when it is called."""
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        """List the verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        """Import the verb's module and give its command; None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = typer.main.get_command(import_module(VERBS[cmd_name][0]).app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        """Write the verbs with their line of help, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+    def shell_complete(self, _ctx: Any, incomplete: str) -> list[Any]:
+        """Complete a verb's name without importing any."""
+        from typer._click.shell_completion import CompletionItem  # noqa: PLC0415 - TAB's own; typer has no public name
+
+        return [CompletionItem(name, help=text) for name, (_, text) in VERBS.items() if name.startswith(incomplete)]
+
+
+app = typer.Typer(
+    cls=LazyVerbs,
+    name="kite-relay",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 bug, 2 usage, 3 needs login, 4 degraded, 5 configuration.",
+)
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - typer hands the flag over like this
+    """Answer `--version` before anything else is read."""
+    if wanted:
+        typer.echo(f"kite-relay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and exit.")
+    ] = False,
+) -> None:
+    """One tap a day moves every Kite Connect program to the new access token: nothing restarts, drops or lies."""
 
 
 def main() -> None:
-    """Run the command line."""
-    sys.exit("kite-relay: no command is built in yet")
+    """Run the command line; an error of ours becomes one sentence and its exit code."""
+    try:
+        app()
+    except KiteRelayError as error:
+        from tools.cli.exits import exit_for  # noqa: PLC0415 - only an error needs it
+
+        typer.echo(f"{_name_of(error)}: {error}", err=True)
+        sys.exit(exit_for(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _name_of(error: KiteRelayError) -> str:
+    words = type(error).__name__.removesuffix("Error")
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip().capitalize()
