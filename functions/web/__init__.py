@@ -1,0 +1,1 @@
+"""What a person sees: the pages, their look, and the headers that keep them harmless."""
