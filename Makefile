@@ -62,8 +62,16 @@ format: env ## Format the code and mend what can be mended mechanically
 test: env ## Run the tests
 	@$(DEV)/pytest -n auto --dist loadgroup $(ARGS)
 
+.PHONY: template
+template: env $(ENVS)/sam/.stamp ## Check the template: sam validate, sam validate --lint, and cfn-lint on what AWS makes of it
+	@AWS_DEFAULT_REGION=ap-south-1 $(SAM)/sam validate
+	@AWS_DEFAULT_REGION=ap-south-1 $(SAM)/sam validate --lint
+	@$(SAM)/python infra/transform.py template.yaml .run/transformed.json
+	@$(DEV)/cfn-lint -r ap-south-1 us-east-1 eu-west-1 -t .run/transformed.json
+	@echo "template.yaml: cfn-lint finds nothing in the transformed template either"
+
 .PHONY: check
-check: lint test ## Everything that CI runs
+check: lint template test ## Everything that CI runs
 
 .PHONY: clean
 clean: ## Remove every environment, cache and scratch folder
