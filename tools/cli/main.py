@@ -16,6 +16,7 @@ from kite_relay.domain.errors import KiteRelayError
 
 VERBS = {
     # verb: (module, one line of help)
+    "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
     "version": ("tools.cli.version", "Tell the version, and what it runs on."),
 }
 

@@ -1,0 +1,70 @@
+"""`kite-relay market`: is there a session on a date, why, and what happens at which minute."""
+
+import json
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from kite_relay.adapters.calendar import load_calendar
+from kite_relay.domain.market import SEGMENTS
+from kite_relay.domain.market_report import describe_day, describe_now
+from kite_relay.domain.token import IST
+
+app = typer.Typer(add_completion=False)
+
+
+def parse_date(text: str) -> date:
+    """Read a date as a person types it: YYYY-MM-DD, or today."""
+    if text == "today":
+        return datetime.now(UTC).astimezone(IST).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no date like 2026-11-24") from error
+
+
+def _segments(wanted: list[str]) -> list[str]:
+    if unknown := set(wanted) - set(SEGMENTS):
+        raise typer.BadParameter(f"no such segment: {unknown.pop()!r}; there are {', '.join(SEGMENTS)}")
+    return wanted or list(SEGMENTS)
+
+
+@app.command()
+def market(
+    day: Annotated[str, typer.Argument(metavar="[DATE]", help="The date, like 2026-11-24.")] = "today",
+    *,
+    segment: Annotated[
+        list[str] | None, typer.Option("--segment", "-s", help="Only this one; may be given more than once.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+) -> None:
+    """Tell whether there is a session on a date, why, and each segment's schedule (India's time)."""
+    wanted, calendar, now = parse_date(day), load_calendar(), datetime.now(UTC)
+    segments = _segments(segment or [])
+    facts = describe_day(calendar, wanted, segments)
+    if wanted == now.astimezone(IST).date():
+        facts["now"] = describe_now(calendar, now, segments)
+    typer.echo(json.dumps(facts, indent=2) if as_json else _render(facts))
+
+
+def _render(facts: dict[str, Any]) -> str:
+    session = {True: "a session", False: "no session", None: "UNKNOWN"}[facts["is_trading_day"]]
+    lines = [f"{facts['date']} {facts['weekday']}: {session} - {facts['reason']}"]
+    if facts["settlement_holiday"]:
+        lines.append("  clearing is closed (settlement holiday); trading goes on")
+    lines += [f"  source: {facts['source']} ({facts['confidence']})"]
+    for name, segment in facts["segments"].items():
+        note = f": {segment['note']}" if segment["note"] else ""
+        lines.append(f"  {name} ({segment['confidence']}){note}")
+        lines += [_session(it) for it in segment["sessions"]]
+    for name, phase in facts.get("now", {}).items():
+        until = f" until {phase['until'][:16].replace('T', ' ')}" if phase["until"] else ""
+        lines.append(f"  now: {name:<12} {phase['status']} ({phase['sub_phase']}){until}")
+    lines.append(f"  next session: {facts['next_trading_day'] or 'UNKNOWN'}; data through {facts['valid_through']}")
+    return "\n".join(lines)
+
+
+def _session(it: dict[str, Any]) -> str:
+    early = " (may end at any moment of it)" if it["window"] else ""
+    return f"    {it['start']}-{it['end']}  {it['status']:<15} {it['sub_phase']}{early}"
