@@ -73,6 +73,14 @@ template: env $(ENVS)/sam/.stamp ## Check the template: sam validate, sam valida
 .PHONY: check
 check: lint template test ## Everything that CI runs
 
+.PHONY: promises
+promises: env ## Run the tests of every promise in their short forms, and print the table
+	@$(DEV)/python -m tools.promises -n auto --dist loadgroup
+
+.PHONY: soak
+soak: env ## The same in their long forms (hours)
+	@SOAK=1 HYPOTHESIS_PROFILE=nightly $(DEV)/python -m tools.promises --timeout 14400
+
 .PHONY: clean
 clean: ## Remove every environment, cache and scratch folder
 	@rm -rf $(ENVS) .run .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

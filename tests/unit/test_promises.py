@@ -1,0 +1,49 @@
+"""The promises' table says what the tests measured, and nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tools.promises.__main__ import catalogue, merge, render
+
+pytest_plugins = ["pytester"]
+
+SUITE = """
+import pytest
+
+@pytest.mark.promise(1)
+def test_kept(measured):
+    measured("forged states accepted", 0)
+
+@pytest.mark.promise(2)
+def test_broken(measured):
+    measured("writes", 1)
+    assert False
+
+@pytest.mark.promise(3)
+def test_skipped():
+    pytest.skip("no browser")
+
+def test_of_no_promise():
+    pass
+"""
+
+
+def test_there_are_twenty_promises() -> None:
+    """Their numbers are 1 to 20, in order."""
+    assert [promise["number"] for promise in catalogue()] == list(range(1, 21))
+
+
+def test_the_table_says_what_was_measured(pytester: pytest.Pytester) -> None:
+    """A failed or a skipped test is a promise not kept; one without a test is not measured."""
+    pytester.makeconftest((Path(__file__).parents[1] / "conftest.py").read_text())
+    pytester.makepyfile(SUITE)
+    report = pytester.path / "report.json"
+    pytester.runpytest_subprocess("-q", f"--promises={report}", "-p", "no:randomly", "-W", "ignore")
+    results = merge({}, json.loads(report.read_text()), {"at": "now", "commit": "abc"})
+    rows = render(results).splitlines()[-20:]
+    assert "| kept; forged states accepted 0 |" in rows[0]
+    assert "**not kept** (1 of 1 tests did not pass); writes 1" in rows[1]
+    assert "**not kept**" in rows[2]
+    assert "not measured" in rows[3]
