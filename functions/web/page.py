@@ -106,8 +106,14 @@ def _template(name: str) -> Template:
     return Template((HERE / name).read_text(encoding="utf-8"))
 
 
+_DASHBOARD = _template("dashboard.html")
 _RESULT = _template("result.html")
 _WORDS = {Tone.GOOD: "Done", Tone.WAIT: "One moment", Tone.WARN: "Almost", Tone.BAD: "Not this time"}
+
+
+def dashboard_page() -> str:
+    """Render the dashboard: the same for everyone, for all that it shows it asks the API."""
+    return _DASHBOARD.substitute(static=f"/static/{DIGEST}")
 
 
 def result_page(

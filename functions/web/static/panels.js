@@ -1,0 +1,142 @@
+// Everything on the page but the prices: verdict, market, findings, timeline, connected programs, versions.
+
+import { find, make, mark, say, show } from "./dom.js";
+import * as words from "./words.js";
+
+const dot = (kind) => make("span", { class: `dot ${kind}`, "aria-hidden": "true" });
+
+function when(instant, now) {
+  const ms = Date.parse(instant);
+  if (Number.isNaN(ms)) return make("time", {}, "?");
+  return make("time", { datetime: instant, title: words.utc(ms) }, words.moment(ms, now));
+}
+
+/** "Live. Token from 08:47 IST, ..." is a headline and the rest. */
+function split(verdict) {
+  const end = verdict.indexOf(". ");
+  return end < 0 ? [verdict, ""] : [verdict.slice(0, end + 1), verdict.slice(end + 2)];
+}
+
+export function verdict(facts, base) {
+  const [tone, word] = words.STATUS[facts.status] ?? ["warn", facts.status];
+  const [headline, rest] = split(facts.verdict);
+  const action = facts.next_action ?? "";
+  mark(find("tone"), "class", `tone ${tone}`);
+  mark(find("tone").firstChild, "src", `${base}/tone-${tone}.svg`);
+  say(find("tone").lastChild, word);
+  say(find("verdict"), headline);
+  say(find("detail"), rest || (action === facts.verdict ? "" : action));
+  say(find("said"), `${word}. ${headline}`); // the only thing a screen reader is told unasked, and only when it changes
+  show(find("login"), facts.status === "needs_login");
+  document.title = `${word} · kite-relay`;
+}
+
+const OPEN = new Set(["LIVE", "CLOSING_AUCTION", "PRE_OPEN"]);
+
+/** One row per segment; `tick` counts them down. */
+export class Market {
+  constructor(clock) {
+    this.clock = clock;
+    this.rows = new Map();
+  }
+
+  show(market) {
+    say(find("holiday"), market.holiday ? `Holiday: ${market.holiday}` : "");
+    show(find("holiday"), Boolean(market.holiday));
+    for (const [segment, phase] of Object.entries(market.segments ?? {})) {
+      const row = this.rows.get(segment) ?? this.add(segment);
+      row.phase = phase;
+    }
+    this.tick();
+  }
+
+  add(segment) {
+    const [mood, state, verb, left] = [dot("closed"), make("span", { class: "state" }), make("span", { class: "verb" }), make("time")];
+    const name = make("span", { class: "segment" }, words.SEGMENT[segment] ?? segment);
+    find("market").append(make("li", {}, mood, name, state, make("span", { class: "left" }, verb, left)));
+    const row = { mood, state, verb, left, phase: null };
+    this.rows.set(segment, row);
+    return row;
+  }
+
+  tick() {
+    const now = this.clock.now();
+    for (const { mood, state, verb, left, phase } of this.rows.values()) {
+      mark(mood, "class", `dot ${OPEN.has(phase.status) ? phase.status.toLowerCase() : "closed"}`);
+      say(state, words.PHASE[phase.status] ?? phase.status);
+      const until = Date.parse(phase.until);
+      if (Number.isNaN(until)) {
+        say(verb, "");
+        say(left, "");
+        continue;
+      }
+      mark(left, "title", `until ${words.moment(until, now)} IST · ${words.utc(until)}`);
+      const far = until - now > 86_400_000;
+      say(verb, far ? "until " : `${words.ENDS[phase.status] ?? words.ENDS.LIVE} `);
+      say(left, far ? words.moment(until, now) : words.span(until - now));
+    }
+  }
+
+  /** Whether prices of this exchange should be moving now; null in auctions and pauses, and when nobody knows. */
+  moving(exchange) {
+    const segment = ["NFO", "BFO"].includes(exchange) ? "derivatives" : "cash";
+    if (!["NSE", "BSE", "Index", "NFO", "BFO"].includes(exchange)) return null;
+    const status = this.rows.get(segment)?.phase?.status;
+    return { LIVE: true, CLOSED: false, POST_CLOSE: false }[status] ?? null;
+  }
+}
+
+export function findings(list, now) {
+  show(find("findings"), list.length > 0);
+  find("findings").lastElementChild.replaceChildren(
+    ...list.map((one) =>
+      make("li", { class: one.severity ?? "" },
+        make("h3", {}, one.title),
+        make("p", {}, one.fix),
+        make("p", { class: "note" }, one.since ? "since " : null, one.since ? when(one.since, now) : null,
+          one.hides?.length ? ` · explains ${one.hides.length} more` : null)),
+    ),
+  );
+}
+
+function gapOf(entry) {
+  const ms = entry.gap_ms ?? (entry.gap_seconds === undefined ? null : entry.gap_seconds * 1000);
+  return ms === null || ms === undefined ? null : ` ${ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`}`;
+}
+
+export function timeline(entries) {
+  show(find("timeline"), entries.length > 0);
+  find("timeline").lastElementChild.replaceChildren(
+    ...entries.map((entry) => {
+      const ms = Date.parse(entry.at);
+      const time = make("time", { datetime: entry.at, title: words.utc(ms) }, words.clock(ms));
+      const generation = entry.generation ? make("span", { class: "note" }, ` · token ${entry.generation}`) : null;
+      const what = make("span", {}, words.EVENT[entry.what] ?? entry.what, gapOf(entry), generation);
+      return make("li", { class: entry.what === "rejected" ? "bad" : "" }, time, what);
+    }),
+  );
+}
+
+export function clients(list) {
+  const rows = list.map((one) => {
+    const dropped = one.dropped ? `${words.count(one.dropped)} dropped for slowness` : null;
+    const merged = one.conflated ? `${words.count(one.conflated)} ticks merged` : null;
+    const sockets = one.connections > 1 ? `${one.connections} connections` : null;
+    const trouble = [sockets, merged, dropped].filter(Boolean).join(" · ") || "keeps up";
+    return make("li", {}, dot(one.dropped ? "warn" : "live"), make("span", { class: "segment" }, one.name), make("span", { class: "note" }, trouble));
+  });
+  const none = make("li", { class: "note" }, "None. Point a program at the relay and it appears here.");
+  find("clients").lastElementChild.replaceChildren(...(rows.length ? rows : [none]));
+}
+
+export function versions(facts) {
+  const { worker } = facts;
+  const known = (value) => value !== undefined && value !== null;
+  const parts = [
+    `page ${facts.version}`,
+    known(worker.version) ? `worker ${worker.version}` : null,
+    known(worker.generation) ? `token ${worker.generation}` : null,
+    known(worker.subscriptions) ? `${words.count(worker.subscriptions)} subscribed` : null,
+  ];
+  say(find("versions"), parts.filter(Boolean).join(" · "));
+}
