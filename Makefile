@@ -44,6 +44,12 @@ lock: $(UV) ## Pin the requirements anew, with hashes
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --no-emit-find-links $(LOCKFLAGS) requirements/$$name.in -o requirements/$$name.txt; done
 
+# ---- tools ----------------------------------------------------------------------------------------------------------
+
+.PHONY: sim
+sim: env ## Start a simulated Kite: login page, REST, ticker (ARGS="--help" tells its options)
+	@$(DEV)/python -m tools.simulator $(ARGS)
+
 # ---- checks ---------------------------------------------------------------------------------------------------------
 
 .PHONY: lint

@@ -17,6 +17,7 @@ from kite_relay.domain.errors import KiteRelayError
 VERBS = {
     # verb: (module, one line of help)
     "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
+    "sim": ("tools.cli.sim", "Start a simulated Kite, or tell a running one to misbehave."),
     "version": ("tools.cli.version", "Tell the version, and what it runs on."),
 }
 

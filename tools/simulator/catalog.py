@@ -16,9 +16,9 @@ DIVISORS = {CDS: 10_000_000, BCD: 10_000, NCO: 10_000}
 """How many of a packet's price units make one rupee; 100 everywhere else."""
 
 COLUMNS = (
-    "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,"
-    "instrument_type,segment,exchange"
-).split(",")
+    *("instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry"),
+    *("strike", "tick_size", "lot_size", "instrument_type", "segment", "exchange"),
+)
 
 _INDICES = (
     (256265, "NSE", "NIFTY 50", 25_960.0),
@@ -29,17 +29,22 @@ _INDICES = (
     (274441, "BSE", "BANKEX", 66_100.0),
 )
 _SHARES = """
-738561 RELIANCE 1536 | 408065 INFY 1550 | 2953217 TCS 3140 | 341249 HDFCBANK 1000 | 779521 SBIN 972 | 1270529 ICICIBANK 1366
-424961 ITC 404 | 1510401 AXISBANK 1270 | 492033 KOTAKBANK 2085 | 2939649 LT 4010 | 356865 HINDUNILVR 2430
-2714625 BHARTIARTL 2160 | 2815745 MARUTI 15980 | 60417 ASIANPAINT 2870 | 897537 TITAN 3900 | 969473 WIPRO 246
-81153 BAJFINANCE 1003 | 857857 SUNPHARMA 1780 | 2977281 NTPC 326 | 3834113 POWERGRID 276 | 633601 ONGC 247
+738561 RELIANCE 1536 | 408065 INFY 1550 | 2953217 TCS 3140 | 341249 HDFCBANK 1000 | 779521 SBIN 972
+1270529 ICICIBANK 1366 | 424961 ITC 404 | 1510401 AXISBANK 1270 | 492033 KOTAKBANK 2085 | 2939649 LT 4010
+356865 HINDUNILVR 2430 | 2714625 BHARTIARTL 2160 | 2815745 MARUTI 15980 | 60417 ASIANPAINT 2870 | 897537 TITAN 3900
+969473 WIPRO 246 | 81153 BAJFINANCE 1003 | 857857 SUNPHARMA 1780 | 2977281 NTPC 326 | 3834113 POWERGRID 276
+633601 ONGC 247
 2952193 ULTRACEMCO 11630 | 4598529 NESTLEIND 1270 | 1850625 HCLTECH 1600 | 3465729 TECHM 1460 | 3001089 JSWSTEEL 1120
 895745 TATASTEEL 168 | 5215745 COALINDIA 378 | 3861249 ADANIPORTS 1490 | 177665 CIPLA 1510 | 225537 DRREDDY 1240
 348929 HINDALCO 780 | 5633 ACC 1840
 """
-_MADE_SHARES = 2400
+_MADE_SHARES = 3200
 _STRIKES = 60
-_UNDERLYINGS = ((NFO, "NIFTY", 25_950, 50, 75), (NFO, "BANKNIFTY", 58_900, 100, 35), (BFO, "SENSEX", 84_900, 100, 20))
+_UNDERLYINGS = (
+    (NFO, "NIFTY", 25_950, 50, 75),
+    (NFO, "BANKNIFTY", 58_900, 100, 35),
+    (BFO, "SENSEX", 84_900, 100, 20),
+)
 _CURRENCIES = (("USDINR", 89.1), ("EURINR", 102.8), ("GBPINR", 116.7), ("JPYINR", 57.0))
 _COMMODITIES = (
     ("GOLD", 123_800.0),
@@ -124,13 +129,10 @@ def _all(today: date) -> Iterator[Instrument]:
     yield from _number(NFO, _FIRST_MADE, _share_futures(shares[:200], expiries[:3]))
     for segment, name, price, step, lot in _UNDERLYINGS:
         yield from _number(segment, _FIRST_MADE + 10_000 + price, _chain(name, price, step, lot, expiries[:3]))
-    for segment, goods, lot in (
-        (CDS, _CURRENCIES, 1),
-        (BCD, _CURRENCIES, 1),
-        (MCX, _COMMODITIES, 100),
-        (NCO, _COMMODITIES, 100),
-    ):
-        yield from _number(segment, _FIRST_MADE, _futures(goods, lot, expiries))
+    for segment in (CDS, BCD):
+        yield from _number(segment, _FIRST_MADE, _futures(_CURRENCIES, 1, expiries))
+    for segment in (MCX, NCO):
+        yield from _number(segment, _FIRST_MADE, _futures(_COMMODITIES, 100, expiries))
 
 
 def _shares() -> Iterator[Instrument]:
@@ -140,9 +142,9 @@ def _shares() -> Iterator[Instrument]:
         token, symbol, price = text.split()
         yield Instrument(int(token), symbol, symbol, "EQ", "NSE", float(price))
     for number in range(_MADE_SHARES):
-        symbol, price = f"SHARE{number:04}", 250.0 + number * 7919 % 4700
-        yield Instrument((_FIRST_MADE + number) << 8 | NSE, symbol, f"MADE-UP SHARE {number}", "EQ", "NSE", price)
-        yield Instrument((_FIRST_MADE + number) << 8 | BSE, symbol, f"MADE-UP SHARE {number}", "EQ", "BSE", price)
+        symbol, start = f"SHARE{number:04}", 250.0 + number * 7919 % 4700
+        yield Instrument((_FIRST_MADE + number) << 8 | NSE, symbol, f"MADE-UP SHARE {number}", "EQ", "NSE", start)
+        yield Instrument((_FIRST_MADE + number) << 8 | BSE, symbol, f"MADE-UP SHARE {number}", "EQ", "BSE", start)
 
 
 Draft = tuple[str, str, str, float, date, float, int]

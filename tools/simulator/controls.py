@@ -34,7 +34,7 @@ class Controls:
         journal: the counts.
     """
 
-    def __init__(  # noqa: PLR0913 - it reaches into every part of the simulator
+    def __init__(
         self,
         accounts: Accounts,
         market: Market,
@@ -102,15 +102,15 @@ class Controls:
             connection.drop()
         return self._touched(chosen)
 
-    def mute(self, socket: int | None = None, new: bool = False) -> Answer:  # noqa: FBT001, FBT002 - an option's name is given
+    def mute(self, *, socket: int | None = None, new: bool = False) -> Answer:
         """Send heartbeats but no packets; `new` also to sockets that are opened from now on."""
         return self._hush(Silence.MUTED, socket, new=new)
 
-    def stall(self, socket: int | None = None, new: bool = False) -> Answer:  # noqa: FBT001, FBT002 - an option's name is given
+    def stall(self, *, socket: int | None = None, new: bool = False) -> Answer:
         """Send not one byte more, though the socket stays open and is read."""
         return self._hush(Silence.STALLED, socket, new=new)
 
-    def blackhole(self, socket: int | None = None, new: bool = False) -> Answer:  # noqa: FBT001, FBT002 - an option's name is given
+    def blackhole(self, *, socket: int | None = None, new: bool = False) -> Answer:
         """Neither send nor read: the cable was pulled."""
         return self._hush(Silence.BLACK_HOLED, socket, new=new)
 

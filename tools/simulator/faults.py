@@ -39,7 +39,7 @@ class Faults:
     new_sockets: Silence = Silence.NONE
 
 
-@dataclass(slots=True)
+@dataclass
 class Settings:
     """How this Kite behaves where nobody knows how the real one does, and how fast its market is.
 
@@ -57,5 +57,5 @@ class Settings:
     updates: float = 1.0
     frames: float = 10.0
     heartbeat: float = 1.0
-    redirect_url: str = "http://127.0.0.1:4600/callback"
+    redirect_url: str = ""
     faults: Faults = field(default_factory=Faults)

@@ -17,15 +17,19 @@ main { width: min(22rem, 100vw - 2rem); padding: 1.5rem 0 }
 h1 { font-size: 1.25rem; margin: 0 0 .25rem }
 p { margin: 0 0 1rem }
 label { display: block; margin: .75rem 0 .25rem }
-input { width: 100%; box-sizing: border-box; font: inherit; padding: .5rem; border: 1px solid GrayText; border-radius: 4px }
+input { width: 100%; box-sizing: border-box; font: inherit; padding: .5rem; border: 1px solid GrayText }
+input { border-radius: 4px }
 button { width: 100%; font: inherit; padding: .6rem; margin-top: 1rem; border-radius: 4px; border: 1px solid #c2410c }
 button[value=login] { background: #c2410c; color: #fff }
 button[value=cancel] { background: none; color: inherit; border-color: GrayText }
 .error { border-left: 4px solid #b91c1c; padding-left: .75rem }
 code { font-size: .9em }
 """
-_FIELDS = (("user_id", "User ID", "text", "username"), ("password", "Password", "password", "current-password"))
-_FIELDS += (("totp", "TOTP", "text", "one-time-code"),)
+_FIELDS = (
+    ("user_id", "User ID", "text", "username"),
+    ("password", "Password", "password", "current-password"),
+    ("totp", "TOTP", "text", "one-time-code"),
+)
 
 
 def page(title: str, body: str, status: int = 200) -> web.Response:
@@ -55,7 +59,7 @@ def form(user_id: str, problem: str) -> str:
 
 
 def back(redirect_url: str, outcome: dict[str, str], redirect_params: str) -> str:
-    """Write the URL that the browser is sent to: the registered one, the outcome, and what the app asked to get back."""
+    """Write where the browser is sent: the registered URL, the outcome, and what the app asked to get back."""
     parts = urlsplit(redirect_url)
     query = [*parse_qsl(parts.query), *outcome.items(), *parse_qsl(redirect_params, keep_blank_values=True)]
     return urlunsplit(parts._replace(query=urlencode(query)))

@@ -142,7 +142,7 @@ class Market:
         return found
 
     def beat(self, updates: float, frames: float, now: int) -> list[Quote]:
-        """Move the quotes whose turn it is, for one of `frames` beats per second, each quote `updates` times per second."""
+        """Move the quotes whose turn it is: a second has `frames` beats, and each quote moves `updates` times in it."""
         self._credit = min(self._credit + len(self._ring) * updates / frames, float(len(self._ring)))
         due = int(self._credit)
         self._credit -= due

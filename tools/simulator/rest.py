@@ -72,7 +72,7 @@ class Rest:
         on_login: called with each new session that was exchanged.
     """
 
-    def __init__(  # noqa: PLR0913 - it stands between all parts of the simulator
+    def __init__(
         self,
         accounts: Accounts,
         market: Market,
@@ -130,14 +130,10 @@ class Rest:
             self._settings.faults.lost_answers -= 1
             if request.transport:
                 request.transport.close()
-        tokens = {
-            "access_token": session.token,
-            "public_token": session.token[::-1],
-            "enctoken": "",
-            "refresh_token": "",
-        }
+        tokens = {"access_token": session.token, "public_token": session.token[::-1], "enctoken": ""}
+        tokens |= {"refresh_token": "", "silo": "", "api_key": api_key}
         login_time = session.minted_at.strftime("%Y-%m-%d %H:%M:%S")
-        return success(profile(session.user_id) | tokens | {"api_key": api_key, "silo": "", "login_time": login_time})
+        return success(profile(session.user_id) | tokens | {"login_time": login_time})
 
     async def _invalidate(self, request: web.Request) -> web.Response:
         api_key, token = (_field(request.query, name) for name in ("api_key", "access_token"))

@@ -37,6 +37,8 @@ class Simulator(Controls):
         settings: the rest: redirect URL, pace, and how to behave where nobody knows how the real Kite does.
     """
 
+    REDIRECT_URL = "http://127.0.0.1:4600/callback"
+
     def __init__(  # noqa: PLR0913 - all are named options of a product
         self,
         *,
@@ -46,7 +48,7 @@ class Simulator(Controls):
         api_secret: str = API_SECRET,
         start: datetime | None = None,
         flush_at: time | None = None,
-        redirect_url: str = Settings.redirect_url,
+        redirect_url: str = REDIRECT_URL,
         old_socket: OldSocket = "survives",
         fourth_socket: FourthSocket = "refuse",
         updates: float = Settings.updates,
@@ -135,6 +137,5 @@ class Simulator(Controls):
             "Instruments": "/instruments",
         }
         items = "".join(f'<li><a href="{target}">{name}</a></li>' for name, target in links.items())
-        return page(
-            "Simulated Kite", f"<h1>A simulated Kite</h1><p>Ticker: <code>{self.ticker_root}</code></p><ul>{items}</ul>"
-        )
+        body = f"<h1>A simulated Kite</h1><p>Ticker: <code>{self.ticker_root}</code></p><ul>{items}</ul>"
+        return page("Simulated Kite", body)

@@ -127,12 +127,7 @@ class Ticker:
     def _obey(self, connection: Connection, text: str) -> None:
         """Do what a client's message says; one that says nothing known is answered with an error, as a text frame."""
         try:
-            message = json.loads(text)
-            action, value = message["a"], message["v"]
-            mode, tokens = value if action == "mode" else ("quote", value)
-            tokens = [int(token) for token in tokens]
-            if action not in ("subscribe", "unsubscribe", "mode") or mode not in MODES:
-                raise ValueError(action)
+            action, mode, tokens = _read(text)
         except (ValueError, TypeError, KeyError, RecursionError):
             self._journal.count("messages.malformed")
             connection.send_text({"type": "error", "data": "Invalid message"})
@@ -168,3 +163,13 @@ class Ticker:
     def _quotes(self, tokens: list[Any]) -> dict[int, Quote]:
         now = self.epoch()
         return {token: quote for token in tokens if (quote := self._market.quote(token, now))}
+
+
+def _read(text: str) -> tuple[str, str, list[int]]:
+    """Read a client's message: what to do, the mode, the instruments."""
+    message = json.loads(text)
+    action, value = message["a"], message["v"]
+    mode, tokens = value if action == "mode" else ("quote", value)
+    if action not in ("subscribe", "unsubscribe", "mode") or mode not in MODES:
+        raise ValueError(action)
+    return action, mode, [int(token) for token in tokens]
