@@ -1,5 +1,6 @@
 """The market's clock against a table that a trader can read."""
 
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kite_relay.adapters.calendar import load_calendar
+from kite_relay.domain.market import Calendar
 from kite_relay.domain.token import IST
 
 TABLE = Path(__file__).with_name("instants.txt")
@@ -45,3 +47,19 @@ def test_a_last_microsecond_still_belongs_to_its_interval() -> None:
     bell = datetime(2026, 11, 25, 9, 15, tzinfo=IST)
     assert load_calendar().phase("cash", bell - timedelta(microseconds=1)).status == "PRE_OPEN"
     assert load_calendar().phase("cash", bell).status == "LIVE"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+def test_the_table_holds_in_any_host_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock reads the instant, never the machine's own idea of time."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        calendar = Calendar(load_calendar().data)
+        for at, segment, status, sub_phase in rows():
+            local = at.astimezone()
+            phase = calendar.phase(segment, local)
+            assert (phase.status.value, phase.sub_phase) == (status, sub_phase), (at, segment)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
