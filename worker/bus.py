@@ -27,16 +27,34 @@ class Listener(Protocol):
 class Bus:
     """Passes packets from the feed to the listeners, and the listeners' wants to the feed.
 
+    Everyone who wants instruments says so through `want`, the worker for those it always holds too: what nobody wants
+    is no longer fresh, and is forgotten.
+
     Args:
         set_wants: takes (owner, all that it wants); raises `LimitExceededError` and changes nothing when that is
             more than Kite allows.
     """
 
     def __init__(self, set_wants: Callable[[str, Wants], None]) -> None:
-        self.want = set_wants
         self.latest: dict[int, bytes] = {}
-        """The newest packet of each instrument, whatever its mode."""
+        """The newest packet of each wanted instrument, whatever its mode."""
+        self._set_wants = set_wants
+        self._wants: dict[str, Wants] = {}
         self._listeners: list[Listener] = []
+
+    def want(self, owner: str, wants: Wants) -> None:
+        """Set all that an owner wants, in place of what it wanted before.
+
+        Raises:
+            LimitExceededError: more than Kite allows; nothing has changed.
+        """
+        self._set_wants(owner, wants)
+        old = self._wants.pop(owner, {})
+        if wants:
+            self._wants[owner] = wants
+        for token in old.keys() - wants.keys():
+            if not any(token in others for others in self._wants.values()):
+                self.latest.pop(token, None)
 
     def attach(self, listener: Listener) -> None:
         """Let someone listen from now on."""
