@@ -1,0 +1,80 @@
+"""A few letters find the right instrument, a name means exactly one, and a broken list is refused."""
+
+from datetime import date
+
+import pytest
+
+from kite_relay.domain.errors import ConfigurationError, MalformedError
+from kite_relay.domain.instruments import Catalog, Instrument
+from tools.simulator.catalog import COLUMNS
+from tools.simulator.catalog import Catalog as SimulatedCatalog
+
+HEADER = ",".join(COLUMNS) + "\n"
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    """Read the simulator's list, which has Kite's columns."""
+    return Catalog.parse(SimulatedCatalog(date(2026, 11, 24)).dump())
+
+
+def keys(found: list[Instrument]) -> list[str]:
+    """Name what was found."""
+    return [one.key for one in found]
+
+
+def test_the_likeliest_comes_first(catalog: Catalog) -> None:
+    """Indices before shares before contracts, and what begins with the letters before what holds them."""
+    assert keys(catalog.find("nifty", 2)) == ["NSE:NIFTY 50", "NSE:NIFTY BANK"]
+    assert keys(catalog.find("INFY"))[0] == "NSE:INFY"
+    assert keys(catalog.find("nse:rel"))[0] == "NSE:RELIANCE"
+    assert keys(catalog.find("  nifty   bank "))[0] == "NSE:NIFTY BANK"
+
+
+def test_search_is_bounded_and_calm(catalog: Catalog) -> None:
+    """Never more than asked for; nothing for nothing; no pattern is special."""
+    assert len(catalog.find("N", 5)) == 5
+    assert len(set(keys(catalog.find("N", 50)))) == 50
+    assert catalog.find("   ") == []
+    assert catalog.find("no such thing") == []
+    assert catalog.find(".*") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "token"), [("NSE:NIFTY 50", 256265), ("nse:infy", 408065), ("SENSEX", 265), ("INFY", 408065)]
+)
+def test_a_name_means_one_instrument(catalog: Catalog, key: str, token: int) -> None:
+    """With its exchange or without, in any case."""
+    assert catalog.resolve(key).token == token
+
+
+def test_the_first_and_the_last_line_are_found_too(catalog: Catalog) -> None:
+    """Edges of the text are no edges of the search."""
+    two = Catalog([Instrument(1, "NSE", "AAA", "First"), Instrument(2, "NSE", "ZZZ", "Last")])
+    assert [two.find("aaa")[0].token, two.find("last")[0].token] == [1, 2]
+    assert [two.resolve("AAA").token, two.resolve("NSE:ZZZ").token, len(two)] == [1, 2, 2]
+
+
+def test_an_unknown_name_says_what_was_perhaps_meant(catalog: Catalog) -> None:
+    """A slip costs one look at the message."""
+    with pytest.raises(ConfigurationError, match="'NSE:INF'; did you mean NSE:INFY"):
+        catalog.resolve("NSE:INF")
+    with pytest.raises(ConfigurationError, match=r"'XYZZY'$"):
+        catalog.resolve("XYZZY")
+
+
+@pytest.mark.parametrize(
+    ("dump", "why"),
+    [
+        ("", "no column 'instrument_token'"),
+        ("<html>", "no column"),
+        (HEADER, "is empty"),
+        (HEADER + "1,2,3\n", "is short"),
+        (HEADER + "x,1,A,A,0,,0,0,0,EQ,NSE,NSE\n", "a token that is none"),
+        (HEADER + "0,1,A,A,0,,0,0,0,EQ,NSE,NSE\n", "a token that is none"),
+    ],
+)
+def test_a_broken_list_is_refused(dump: str, why: str) -> None:
+    """An error page of a proxy must not replace a good list."""
+    with pytest.raises(MalformedError, match=why):
+        Catalog.parse(dump)
