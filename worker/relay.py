@@ -20,6 +20,7 @@ from worker.relay_client import Client
 from worker.relay_desk import Desk
 from worker.relay_door import Claim, Door, Guest, RefusedError
 from worker.relay_fanout import Fanout, text_frame
+from worker.relay_find import Directory, Finder
 from worker.relay_messages import audience
 from worker.relay_settings import CloseCode, RelaySettings
 
@@ -62,6 +63,7 @@ class Relay:
         clock: the time.
         owner: the name under which this relay's wants are known on the bus.
         claim: how dashboard tickets are used up; by default this process remembers them.
+        directory: what names mean; without one nobody can ask.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Relay:
         *,
         owner: str = "relay",
         claim: Claim | None = None,
+        directory: Directory | None = None,
     ) -> None:
         self.settings = settings
         self.stats = Stats()
@@ -81,7 +84,9 @@ class Relay:
         self._parameters = parameters
         self._clock = clock
         self._door = Door(settings, clock, claim)
-        self._desk = Desk(bus, self.fanout, settings.instruments_per_client, owner)
+        self._desk = Desk(
+            bus, self.fanout, settings.instruments_per_client, owner, Finder(directory) if directory else None
+        )
         self._clients: set[Client] = set()
         self._strangers: set[Client] = set()
         self._tallies: dict[str, Tally] = {}

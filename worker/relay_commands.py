@@ -1,4 +1,4 @@
-"""What a client may say: Kite's three commands, as the official clients write them."""
+"""What a client may say: Kite's three commands, as the official clients write them, and one question of our own."""
 
 import json
 from collections.abc import Mapping
@@ -33,10 +33,18 @@ class SetMode:
     tokens: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Ask what a few letters may mean."""
+
+    text: str
+
+
 Command = Subscribe | Unsubscribe | SetMode
+"""What changes a client's wants."""
 
 
-def parse(text: str) -> Command:
+def parse(text: str) -> Command | Find:
     """Read one message of a client.
 
     Raises:
@@ -56,6 +64,8 @@ def parse(text: str) -> Command:
             return Unsubscribe(_tokens(value))
         case "mode":
             return _mode(value)
+        case "find" if isinstance(value, str):
+            return Find(value)
     raise MalformedError('the action "a" is none of subscribe, unsubscribe, mode')
 
 

@@ -7,8 +7,9 @@ from kite_relay.domain.relay_keys import Scope
 from kite_relay.domain.ticks import Mode, cut
 from worker.bus import Bus
 from worker.relay_client import Client
-from worker.relay_commands import Command, SetMode, Subscribe, parse
+from worker.relay_commands import Command, Find, SetMode, Subscribe, parse
 from worker.relay_fanout import Fanout, pack
+from worker.relay_find import Finder
 from worker.relay_settings import CloseCode
 from worker.relay_wants import Wants
 
@@ -26,19 +27,25 @@ class Desk:
         fanout: told what each client gets from now on.
         limit: instruments per client.
         owner: the name under which the wants are known on the bus.
+        finder: answers questions about names; without one they are refused.
     """
 
-    def __init__(self, bus: Bus, fanout: Fanout, limit: int, owner: str) -> None:
+    def __init__(self, bus: Bus, fanout: Fanout, limit: int, owner: str, finder: Finder | None = None) -> None:
         self._bus = bus
         self._fanout = fanout
         self._limit = limit
         self._owner = owner
+        self._finder = finder
         self._wants = Wants()
 
     def heard(self, client: Client, text: str) -> None:
         """Take one message; what is wrong with it is told to the client, and changes nothing."""
         try:
-            self._obey(client, parse(text))
+            command = parse(text)
+            if isinstance(command, Find):
+                self._find(client, command.text)
+            else:
+                self._obey(client, command)
         except MalformedError as error:
             client.mistakes += 1
             client.error(str(error))
@@ -49,9 +56,18 @@ class Desk:
 
     def forget(self, client: Client) -> None:
         """Want nothing more for a client."""
+        if self._finder:
+            self._finder.forget(client)
         if self._wants.change(client.modes, client.modes, {}):
             self._bus.want(self._owner, dict(self._wants.union))
         client.modes = {}
+
+    def _find(self, client: Client, text: str) -> None:
+        if not client.may(Scope.TICKS):
+            raise LimitExceededError("this key has no scope 'ticks'")
+        if self._finder is None:
+            raise MalformedError("this relay knows no names: ask by instrument tokens")
+        self._finder.ask(client, text)
 
     def _obey(self, client: Client, command: Command) -> None:
         if not client.may(Scope.TICKS):
