@@ -20,6 +20,8 @@ BACKLOG_LIMIT = 16 << 20
 """Unsent bytes after which a client that does not read is dropped."""
 _SHORT_LIMIT, _MEDIUM_LIMIT = 126, 1 << 16
 _FIN = 0x80
+_TURN = 1e-6
+"""Seconds between two late messages, so that they keep their order."""
 
 
 class Silence(StrEnum):
@@ -63,11 +65,14 @@ class Connection:
         self.number = number
         self.session = session
         self.silence = Silence.NONE
+        self.lag = 0.0
+        """Seconds by which everything is sent late: a longer way than another socket's."""
         self.modes: dict[int, str] = {}
         self.frames = self.packets = self.texts = self.heartbeats = 0
         self._socket = socket
         self._transport = transport
         self._opened_at = opened_at
+        self._due = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -108,7 +113,15 @@ class Connection:
         self.write_raw(header(opcode, len(payload)) + payload)
 
     def write_raw(self, data: bytes) -> None:
-        """Write bytes that need not be a frame at all."""
+        """Write bytes that need not be a frame at all; late if the socket lags, and always in order."""
+        loop = asyncio.get_running_loop()
+        if self.lag or self._due > loop.time():
+            self._due = max(self._due + _TURN, loop.time() + self.lag)
+            loop.call_at(self._due, self._write_now, data)
+        else:
+            self._write_now(data)
+
+    def _write_now(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
         self._transport.write(data)
@@ -139,6 +152,7 @@ class Connection:
             "fingerprint": self.session.fingerprint,
             "opened_at": self._opened_at,
             "silence": self.silence.value,
+            "lag_ms": self.lag * 1000,
             "instruments": len(self.modes),
             "frames": self.frames,
             "packets": self.packets,

@@ -142,6 +142,13 @@ class Controls:
             faults.rest_delay = rest_ms / 1000
         return {"handshake_ms": faults.handshake_delay * 1000, "rest_ms": faults.rest_delay * 1000}
 
+    def lag(self, ms: float, *, socket: int | None = None) -> Answer:
+        """Send everything that much later to one socket, or to all that are open: sockets get out of step."""
+        chosen = self._chosen(socket)
+        for connection in chosen:
+            connection.lag = ms / 1000
+        return self._touched(chosen)
+
     # ---- faults of REST ----
 
     def rest(self, status: int = 503, times: int | None = None, path: str = "") -> Answer:
@@ -159,6 +166,7 @@ class Controls:
         self.settings.faults = Faults()
         for connection in self._chosen(None):
             connection.hush(Silence.NONE)
+            connection.lag = 0.0
         return {}
 
     # ---- market, texts, time ----

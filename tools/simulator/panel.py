@@ -11,7 +11,7 @@ from tools.simulator.controls import Controls
 
 NAMES = (
     *("mint", "login", "expire", "flush", "old_socket"),
-    *("refuse", "close", "drop", "mute", "stall", "blackhole", "flood", "malformed", "delay"),
+    *("refuse", "close", "drop", "mute", "stall", "blackhole", "flood", "malformed", "delay", "lag"),
     *("rest", "lose", "calm", "pace", "step", "text", "order", "advance", "app", "forget", "state"),
 )
 """Every control; in a URL and on the command line `_` is written `-`."""

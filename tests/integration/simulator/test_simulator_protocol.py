@@ -1,99 +1,16 @@
-"""The simulator over its sockets: protocol, limits, and every way to misbehave."""
+"""The simulator over its sockets: login page, ticker protocol, limits, controls."""
 
-import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
-import pytest
 
+from tests.integration.simulator.client import INFY, MESSAGE_TIMEOUT, NIFTY, RELIANCE, client, rejected
 from tools.simulator import Simulator
-from tools.simulator.packets import Tally, split
+from tools.simulator.packets import Tally
 from tools.simulator.panel import NAMES
-
-RELIANCE, INFY, NIFTY = 738561, 408065, 256265
-MESSAGE_TIMEOUT = 5
-
-
-class Client:
-    """A plain ticker client."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
-
-    async def say(self, action: str, value: Any) -> None:
-        """Send one of Kite's messages."""
-        await self.socket.send_str(json.dumps({"a": action, "v": value}))
-
-    async def packets(self) -> list[bytes]:
-        """Give the packets of the next message that has any."""
-        while True:
-            message = await self.socket.receive(MESSAGE_TIMEOUT)
-            if message.type is aiohttp.WSMsgType.BINARY and len(message.data) > 1:
-                return list(split(message.data))
-            assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
-
-    async def text(self) -> dict[str, Any]:
-        """Give the next text message, but for the greeting."""
-        while True:
-            message = await self.socket.receive(MESSAGE_TIMEOUT)
-            if message.type is aiohttp.WSMsgType.TEXT and "instruments_meta" not in message.data:
-                return dict(json.loads(message.data))
-            assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
-
-    async def ending(self) -> aiohttp.WSMsgType:
-        """Wait for the end; gives how it came."""
-        while True:
-            message = await self.socket.receive(MESSAGE_TIMEOUT)
-            if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
-                return message.type
-
-    async def hears_nothing(self, seconds: float = 0.15) -> bool:
-        """Listen for a while; what was on its way already does not count."""
-        loop = asyncio.get_running_loop()
-        quiet_from = loop.time()
-        while loop.time() - quiet_from < seconds:
-            try:
-                message = await self.socket.receive(seconds)
-            except TimeoutError:
-                return True
-            if message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
-                return False
-        return False
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    """A simulator whose market stands still between steps."""
-    async with Simulator(updates=0, frames=100, heartbeat=0.02) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """An HTTP client."""
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@asynccontextmanager
-async def client(http: aiohttp.ClientSession, sim: Simulator, token: str) -> AsyncIterator[Client]:
-    """Open a ticker socket."""
-    url = f"{sim.ticker_root}?api_key={sim.accounts.api_key}&access_token={token}"
-    async with http.ws_connect(url, max_msg_size=0) as socket:
-        yield Client(socket)
-
-
-async def rejected(http: aiohttp.ClientSession, sim: Simulator, token: str) -> int:
-    """Dial, expecting a refusal; gives its status."""
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-        async with client(http, sim, token):
-            pass
-    return refusal.value.status
 
 
 async def test_a_login_by_the_page(http: aiohttp.ClientSession, sim: Simulator) -> None:
@@ -234,99 +151,6 @@ async def test_nonsense_is_answered_with_an_error(http: aiohttp.ClientSession, s
         for text in [*nonsense, '{"a": "subscribe", "v": "x"}', "null", "[" * 5000]:
             await one.socket.send_str(text)
             assert await one.text() == {"type": "error", "data": "Invalid message"}
-
-
-async def test_silences(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    """Muted: heartbeats only. Stalled and black-holed: nothing. Calm: all again."""
-    async with client(http, sim, sim.mint()["access_token"]) as one:
-        await one.say("subscribe", [RELIANCE])
-        await one.packets()
-        sim.mute()
-        sim.step()
-        assert (await one.socket.receive(MESSAGE_TIMEOUT)).data == b"\x00"
-        sim.stall()
-        assert await one.hears_nothing()
-        sim.blackhole()
-        await one.say("subscribe", [NIFTY])
-        assert await one.hears_nothing()
-        assert sim.state()["sockets"][0]["instruments"] == 1
-        sim.calm()
-        assert len((await one.packets())[0]) == 28
-
-
-async def test_silence_may_await_new_sockets(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    """A handshake that succeeds, and then nothing."""
-    sim.stall(new=True)
-    async with client(http, sim, sim.mint()["access_token"]) as one:
-        await one.say("subscribe", [RELIANCE])
-        assert await one.hears_nothing()
-
-
-async def test_endings(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    """With a close frame and its code, or cut off."""
-    token = sim.mint()["access_token"]
-    async with client(http, sim, token) as one:
-        sim.close(4000, "enough")
-        assert await one.ending() is aiohttp.WSMsgType.CLOSE
-        assert one.socket.close_code == 4000
-    async with client(http, sim, token) as one:
-        sim.drop()
-        assert await one.ending() is aiohttp.WSMsgType.CLOSED
-        assert one.socket.close_code == 1006
-
-
-async def test_a_refusal_counts_down(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    """One 403 with a good token, as with the free plan; then all is well."""
-    token = sim.mint()["access_token"]
-    sim.refuse(403, times=1)
-    assert await rejected(http, sim, token) == 403
-    async with client(http, sim, token):
-        pass
-
-
-async def test_a_handshake_can_be_late(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    """No earlier than it was told."""
-    token = sim.mint()["access_token"]
-    sim.delay(handshake_ms=80)
-    started = asyncio.get_running_loop().time()
-    async with client(http, sim, token):
-        assert asyncio.get_running_loop().time() - started >= 0.08
-
-
-async def test_a_flood_loses_nothing(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    """All frames at once, each with the next sequence number."""
-    tally = Tally()
-    async with client(http, sim, sim.mint()["access_token"]) as one:
-        await one.say("subscribe", [RELIANCE])
-        await one.packets()
-        sim.flood(500)
-        for _ in range(500):
-            for packet in await one.packets():
-                tally.packet(packet)
-    assert (tally.packets, tally.lost, tally.duplicates) == (500, 0, 0)
-
-
-@pytest.mark.parametrize("kind", ["truncated", "count", "length", "one-byte", "text", "list", "huge"])
-async def test_malformed_frames_arrive(http: aiohttp.ClientSession, sim: Simulator, kind: Any) -> None:
-    """And the socket goes on."""
-    async with client(http, sim, sim.mint()["access_token"]) as one:
-        await one.say("subscribe", [RELIANCE])
-        await one.packets()
-        sim.malformed(kind)
-        sim.step()
-        while True:
-            message = await one.socket.receive(MESSAGE_TIMEOUT)
-            if message.type is aiohttp.WSMsgType.BINARY and len(message.data) == 48:
-                break
-            assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT)
-
-
-@pytest.mark.parametrize("kind", ["utf8", "opcode"])
-async def test_a_broken_protocol_ends_a_socket(http: aiohttp.ClientSession, sim: Simulator, kind: Any) -> None:
-    """What RFC 6455 forbids is the client's reason to leave."""
-    async with client(http, sim, sim.mint()["access_token"]) as one:
-        sim.malformed(kind)
-        assert await one.ending() in (aiohttp.WSMsgType.ERROR, aiohttp.WSMsgType.CLOSED)
 
 
 async def test_texts(http: aiohttp.ClientSession, sim: Simulator) -> None:

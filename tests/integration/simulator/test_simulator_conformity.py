@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,11 @@ async def test_the_official_ticker() -> None:
     assert found["heartbeats"] > 0
     assert found["refused"][0] == 1006
     assert "403" in found["refused"][1]
+
+
+def test_the_official_parser_reads_the_walks(at_scale: Callable[[int, int], int]) -> None:
+    """Every segment and mode, by the official client and by ours: the same, and at the market's own prices."""
+    command = [sys.executable, "-m", "tests.integration.simulator.official_walk", "7", str(at_scale(8, 200))]
+    done = subprocess.run(command, cwd=PROGRAM.parents[3], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "of 9 segments, 0 differences" in done.stdout
