@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from kite_relay.domain.errors import ConfigurationError
 from kite_relay.domain.events import TokenRotated
 from kite_relay.domain.token import AccessToken, TokenStamp
 
@@ -75,6 +76,18 @@ class Parameters(Protocol):
     def write(self, name: str, value: str, *, secret: bool) -> int:
         """Write one; returns its new version."""
         ...
+
+
+def required(parameters: Parameters, name: str) -> str:
+    """Read a parameter that must be there.
+
+    Raises:
+        ConfigurationError: it is not, or it is empty; says how to set it.
+    """
+    found = parameters.read(name)
+    if found is None or not found.value.strip():
+        raise ConfigurationError(f"the parameter '{name}' is not set: run `kite-relay setup`")
+    return found.value.strip()
 
 
 class EventBus(Protocol):

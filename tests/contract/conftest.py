@@ -1,0 +1,41 @@
+"""The real adapters against moto's server, SQLite and files, beside the fakes. One moto server serves a process."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """Start moto on a free port, and point botocore at it; gives the endpoint."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": "ap-south-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    with mock.patch.dict(os.environ, variables):
+        yield endpoint
+    server.stop()
+
+
+@pytest.fixture
+def unique(request: pytest.FixtureRequest) -> str:
+    """Name things at the shared server after the test."""
+    return "".join(c for c in request.node.nodeid if c.isalnum())[-60:]
+
+
+@pytest.fixture(autouse=True)
+def no_stray_aws(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """No test may find the credentials of whoever runs it."""
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
