@@ -1,0 +1,110 @@
+"""A circuit per outside service: while it is down it is asked at most twice a minute, and its absence is a finding."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from kite_relay.domain.errors import ConfigurationError, StoreUnavailableError, WillPassError
+from kite_relay.ports import Clock, Parameter, Parameters
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+REST_SECONDS = 31.0
+"""From one try to the next while a service is down: two in any minute, and found again within one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A service that does not answer: since when, and what it said last."""
+
+    service: str
+    since: datetime
+    detail: str
+
+
+class Circuit:
+    """Guards the calls to one service, from the loop and from threads.
+
+    Args:
+        service: its name, for findings and metrics.
+        clock: the two clocks.
+        on_error: told of every failed call.
+    """
+
+    def __init__(self, service: str, clock: Clock, on_error: Callable[[str], None] = lambda _: None) -> None:
+        self.service = service
+        self.down: Down | None = None
+        self._clock = clock
+        self._on_error = on_error
+        self._next_try = float("-inf")
+        self._lock = threading.Lock()
+
+    @property
+    def rest(self) -> float:
+        """How many seconds until the service may be asked again; 0 when it may be now."""
+        return 0.0 if self.down is None else max(0.0, self._next_try - self._clock.monotonic())
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the service in a thread, unless it is resting; raises what `run` raises."""
+        self._check()
+        return await asyncio.to_thread(lambda: self.run(function, *args, **kwargs))
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the service, unless it is resting.
+
+        Raises:
+            StoreUnavailableError: it is resting after an error.
+            WillPassError: it did not answer.
+            ConfigurationError: it refuses us.
+        """
+        with self._lock:
+            self._check()
+            if self.down is not None:
+                self._next_try = self._clock.monotonic() + REST_SECONDS
+        try:
+            result = function(*args, **kwargs)
+        except (WillPassError, ConfigurationError) as error:
+            self._failed(error)
+            raise
+        self.down = None
+        return result
+
+    def _check(self) -> None:
+        if self.rest:
+            raise StoreUnavailableError(f"{self.service} does not answer; it is asked again in {self.rest:.0f} s")
+
+    def _failed(self, error: Exception) -> None:
+        with self._lock:
+            self._next_try = max(self._next_try, self._clock.monotonic() + REST_SECONDS)
+            since = self._clock.now() if self.down is None else self.down.since
+            self.down = Down(self.service, since, str(error))
+        self._on_error(self.service)
+
+
+class GuardedParameters:
+    """Parameters behind a circuit: who reads them does not add to the calls to a dead service.
+
+    Args:
+        parameters: the real ones.
+        circuit: the service's circuit.
+    """
+
+    def __init__(self, parameters: Parameters, circuit: Circuit) -> None:
+        self._parameters = parameters
+        self._circuit = circuit
+
+    def read(self, name: str) -> Parameter | None:
+        """Read one; None when it does not exist."""
+        return self._circuit.run(self._parameters.read, name)
+
+    def exists(self, name: str) -> bool:
+        """Tell whether it stands there."""
+        return self._circuit.run(self._parameters.exists, name)
+
+    def write(self, name: str, value: str, *, secret: bool) -> int:
+        """Write one; returns its new version."""
+        return self._circuit.run(self._parameters.write, name, value, secret=secret)

@@ -1,0 +1,51 @@
+"""A rebalance in progress: instruments that move from a connection about to be freed to others, without a gap."""
+
+from collections.abc import Mapping
+
+from kite_relay.domain.overlap import TAIL_SECONDS, Overlap
+from worker.bus import Packets
+
+DEADLINE_SECONDS = 5.0
+"""How long to wait for instruments that Kite does not deliver on their new connection."""
+
+
+class Move:
+    """Instruments on their way.
+
+    Args:
+        plan: instrument token -> the lane it moves to.
+        from_lane: the lane it leaves.
+        latest: the newest packet passed on of each instrument.
+        now: seconds of a monotonic clock.
+    """
+
+    def __init__(self, plan: Mapping[int, int], from_lane: int, latest: Mapping[int, bytes], now: float) -> None:
+        self.tokens = frozenset(plan)
+        self.from_lane = from_lane
+        self.told = False
+        """Whether the old lane was told to stop."""
+        self.ends_at = now + DEADLINE_SECONDS
+        self._overlap = Overlap(latest, alone=False)
+        self._pending = {token for token in plan if token in latest}
+
+    def merge(self, lane: int, packets: Packets) -> Packets:
+        """Return what to pass on of a lane's packets."""
+        if not any(token in self.tokens for token, _ in packets):
+            return packets
+        moving = [each for each in packets if each[0] in self.tokens]
+        if lane == self.from_lane:
+            passed = self._overlap.from_old(moving)
+        else:
+            self._pending.difference_update(token for token, _ in moving)
+            passed = self._overlap.from_new(moving)
+        return [each for each in packets if each[0] not in self.tokens] + passed
+
+    def arrived(self, now: float) -> bool:
+        """Tell whether the new lanes deliver all, or it is no use to wait longer."""
+        return not self._pending or now >= self.ends_at
+
+    def leave(self, now: float) -> None:
+        """The old lane delivers no more."""
+        self.told = True
+        self._overlap.alone = True
+        self.ends_at = now + TAIL_SECONDS

@@ -1,0 +1,89 @@
+"""Looks at the store for a newer token: on boot, when an announcement hints at one, and every minute with jitter.
+
+A read of the store is the truth; an announcement is only a reason to look at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from kite_relay.domain.errors import KiteRelayError
+from kite_relay.domain.token import AccessToken, TokenStamp
+from kite_relay.logging import scrubber
+from kite_relay.ports import Clock, TokenStore
+from worker.circuit import Circuit
+
+SOONEST, LATEST = 0.6, 0.9
+"""The jitter of the timer, as shares of the longest interval: a dead store is found, and a token, within it."""
+
+log = structlog.get_logger(__name__)
+
+
+class TokenWatch:
+    """Reads the token when it changed.
+
+    Args:
+        store: where the token stands.
+        circuit: guards the store.
+        clock: the two clocks.
+        seen: takes every token read.
+        roll: gives random numbers in [0, 1).
+        interval: the longest time between two looks, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: TokenStore,
+        circuit: Circuit,
+        clock: Clock,
+        seen: Callable[[AccessToken], Awaitable[None]],
+        roll: Callable[[], float],
+        interval: float,
+    ) -> None:
+        self.name = store.name
+        self.last_success: float | None = None
+        self.absent = False
+        """Whether the store answered that no token was ever written."""
+        self._store = store
+        self._circuit = circuit
+        self._clock = clock
+        self._seen = seen
+        self._roll = roll
+        self._interval = interval
+        self._token: AccessToken | None = None
+        self._lock = asyncio.Lock()
+
+    async def look(self) -> AccessToken | None:
+        """Read the store; returns the token that stands there.
+
+        Raises:
+            WillPassError: the store does not answer.
+            ConfigurationError: the store refuses us.
+        """
+        async with self._lock:
+            stamp = await self._circuit.call(self._store.peek)
+            self.last_success = self._clock.now().timestamp()
+            self.absent = stamp is None
+            if stamp is None:
+                return None
+            if self._token is None or stamp != TokenStamp(self._token.generation, self._token.written_at):
+                token = await self._circuit.call(self._store.read)
+                if token is None:
+                    return None
+                scrubber.learn(token.value)
+                self._token = token
+                log.info("token read", step="read", generation=token.generation)
+            await self._seen(self._token)
+            return self._token
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            try:
+                await self.look()
+            except KiteRelayError as error:
+                log.warning("the store was not read", error=str(error))
+            share = SOONEST + (LATEST - SOONEST) * self._roll()
+            await asyncio.sleep(max(self._interval * share, self._circuit.rest))

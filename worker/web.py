@@ -1,0 +1,54 @@
+"""Health and metrics over HTTP, for the host's eyes only (bound to loopback by default)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+OK, UNREADY = 200, 503
+
+Readiness = Callable[[], list[dict[str, Any]]]
+
+
+class Web:
+    """Serves /healthz (the loop turns), /readyz (everything flows), /metrics.
+
+    Args:
+        host: where to listen.
+        port: the port; 0 takes a free one.
+        findings: what is wrong now; empty when ready.
+        render: gives the metrics' text.
+    """
+
+    def __init__(self, host: str, port: int, findings: Readiness, render: Callable[[], bytes]) -> None:
+        self._host = host
+        self._port = port
+        self._findings = findings
+        self._render = render
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self) -> int:
+        """Listen; returns the port."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        findings = self._findings()
+        body = {"status": "ready" if not findings else "not ready", "findings": findings}
+        return web.json_response(body, status=UNREADY if findings else OK)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
