@@ -87,6 +87,10 @@ promises: env ## Run the tests of every promise in their short forms, and print 
 soak: env ## The same in their long forms (hours)
 	@SOAK=1 HYPOTHESIS_PROFILE=nightly $(DEV)/python -m tools.promises --timeout 14400
 
+.PHONY: truth-table
+truth-table: env ## Render the status's truth table and findings into docs/
+	@$(DEV)/python -m tools.truth_table
+
 .PHONY: clean
 clean: ## Remove every environment, cache and scratch folder
 	@rm -rf $(ENVS) .run .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

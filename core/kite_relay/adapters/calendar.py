@@ -25,16 +25,18 @@ def load_calendar() -> Calendar:
 
 
 class CalendarSource:
-    """Gives the calendar under the newest overrides, read anew when they are older than `MAX_AGE`.
+    """Gives the calendar under the newest overrides, read anew when they are too old.
 
     Trouble with the overrides never takes the calendar away: the last good ones stay, and `problem` tells.
 
     Args:
         parameters: where the overrides stand.
+        max_age: how long a read of them serves.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, max_age: timedelta = MAX_AGE) -> None:
         self._parameters = parameters
+        self._max_age = max_age
         self._calendar = load_calendar()
         self._read_at: datetime | None = None
         self._version = 0
@@ -43,7 +45,7 @@ class CalendarSource:
 
     def current(self, now: datetime) -> Calendar:
         """Give the calendar to answer with at this instant."""
-        if self._read_at is None or not timedelta(0) <= now - self._read_at < MAX_AGE:
+        if self._read_at is None or not timedelta(0) <= now - self._read_at < self._max_age:
             self._read_at = now
             self._refresh()
         return self._calendar

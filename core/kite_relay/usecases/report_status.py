@@ -1,0 +1,146 @@
+"""Report the status: read what the store, the board and the parameters tell, and judge it.
+
+Reads without any right to decrypt. Whatever does not answer is told as unknown, never as well; nothing is raised.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Generic, Protocol, TypeVar
+
+from kite_relay import __version__
+from kite_relay.domain.errors import KiteRelayError
+from kite_relay.domain.health import Health, assess
+from kite_relay.domain.market import Calendar
+from kite_relay.domain.records import Heartbeat, TokenCheck, TokenRecord, session_key, timeline_key
+from kite_relay.domain.status_market import MarketFacts
+from kite_relay.domain.status_rules import Facts
+from kite_relay.domain.status_token import TokenFacts
+from kite_relay.domain.token import IST, TokenStamp
+from kite_relay.ports import Clock, Item, Parameters, StatusBoard, TokenStore
+
+KEEP_SECONDS = 5.0
+"""How long a slowly changing parameter may be kept: the contract's limit for any cache."""
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """Keeps what a function gave for at most `KEEP_SECONDS`; a failure is never kept."""
+
+    def __init__(self, read: Callable[[], T], clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._value: tuple[float, T] | None = None
+
+    def get(self) -> T:
+        """Give the kept value, or read it anew."""
+        now = self._clock.monotonic()
+        if self._value is None or now - self._value[0] > KEEP_SECONDS:
+            self._value = now, self._read()
+        return self._value[1]
+
+
+class CalendarSource(Protocol):
+    """Where the calendar under the newest overrides comes from."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the newest overrides do not count; None when they do."""
+        ...
+
+    def current(self, now: datetime) -> Calendar:
+        """Give the calendar to answer with at this instant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the facts come from."""
+
+    store: TokenStore
+    parameters: Parameters
+    board: StatusBoard
+    clock: Clock
+    calendar: CalendarSource
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found.
+
+    Args:
+        facts: what was read.
+        health: the judgement.
+        calendar: the calendar, overrides in force.
+        owner: the Zerodha user whose session asked; empty for anybody else.
+        timeline: what happened today.
+    """
+
+    facts: Facts
+    health: Health
+    calendar: Calendar
+    owner: str = ""
+    timeline: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+class ReportStatus:
+    """Answers `how is it?`."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._api_key = Kept(lambda: sources.parameters.exists("api_key"), sources.clock)
+
+    def report(self, *, login_url: str, session: str = "") -> Report:
+        """Read everything and judge it.
+
+        Args:
+            login_url: where a person logs in.
+            session: the owner's session cookie, if the request carries one.
+        """
+        now = self._sources.clock.now()
+        keys = [TokenRecord.KEY, TokenCheck.KEY, Heartbeat.KEY, timeline_key(now.astimezone(IST).date())]
+        owner_key = session_key(sha256(session.encode()).hexdigest()) if session else ""
+        board = self._board([*keys, owner_key] if owner_key else keys)
+        items = board or {}
+        calendar = self._sources.calendar.current(now)
+        facts = Facts(
+            now=now,
+            token=self._token(items, board_answered=board is not None),
+            heartbeat=Heartbeat.from_item(items.get(Heartbeat.KEY)),
+            market=MarketFacts.read(calendar, now, self._sources.calendar.problem or ""),
+            login_url=login_url,
+            version=__version__,
+            board_answered=board is not None,
+            api_key_present=self._api_key_present(),
+        )
+        entries = items.get(keys[-1], {}).get("entries", ())
+        owner = str(items[owner_key].get("user_id", "")) if owner_key in items else ""
+        return Report(facts, assess(facts), calendar, owner, tuple(entries))
+
+    def _board(self, keys: list[str]) -> Mapping[str, Item] | None:
+        try:
+            return self._sources.board.get(keys)
+        except KiteRelayError:
+            return None
+
+    def _token(self, items: Mapping[str, Item], *, board_answered: bool) -> TokenFacts:
+        stamp: TokenStamp | None = None
+        answered = True
+        try:
+            stamp = self._sources.store.peek()
+        except KiteRelayError:
+            answered = False
+        return TokenFacts(
+            stamp,
+            TokenRecord.from_item(items.get(TokenRecord.KEY)),
+            TokenCheck.from_item(items.get(TokenCheck.KEY)),
+            store_answered=answered,
+            board_answered=board_answered,
+        )
+
+    def _api_key_present(self) -> bool | None:
+        try:
+            return self._api_key.get()
+        except KiteRelayError:
+            return None

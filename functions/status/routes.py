@@ -1,0 +1,148 @@
+"""The routes of the status API: parse, ask, translate."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from functions.web import page
+from kite_relay import __version__
+from kite_relay.domain.errors import KiteRelayError, LoginRefusedError
+from kite_relay.domain.token import IST
+from kite_relay.usecases import status_bodies
+from kite_relay.usecases.report_status import Report
+
+from . import openapi
+from .problems import problem
+from .services import Services
+from .visitor import bearer_of, origin_of, same_origin, session_of
+
+Answer = Response[Any]
+ROUTES: Mapping[str, str] = {
+    "/": "GET",
+    "/api/token-status": "GET",
+    "/api/health": "GET",
+    "/api/health/detailed": "GET",
+    "/api/market": "GET",
+    "/api/feed-ticket": "POST",
+    "/openapi.json": "GET",
+    "/docs": "GET",
+}
+"""Each path with its method; `/static/...` beside them."""
+_DATE = re.compile(r"20\d\d-\d\d-\d\d")
+
+
+def build(services: Services) -> APIGatewayHttpResolver:
+    """Make the resolver with all its routes."""
+    app = APIGatewayHttpResolver()
+    _pages(app, services)
+    _status(app, services)
+    _others(app, services)
+    app.not_found(_not_found_on(app))
+    return app
+
+
+def _pages(app: APIGatewayHttpResolver, services: Services) -> None:
+    @app.get("/")
+    def dashboard() -> Answer:
+        return _html(page.dashboard_page(), services.relay_url)
+
+    @app.get("/docs")
+    def docs() -> Answer:
+        return _html(openapi.page(), "")
+
+    @app.get("/openapi.json")
+    def document() -> Answer:
+        return _json(openapi.document())
+
+    @app.get("/static/<digest>/<name>")
+    def static(digest: str, name: str) -> Answer:
+        asset = page.static_asset(digest, name)
+        if asset is None:
+            return problem(HTTPStatus.NOT_FOUND, "There is no such file.")
+        return Response(200, asset.headers["Content-Type"], asset.body, headers=dict(asset.headers))
+
+
+def _status(app: APIGatewayHttpResolver, services: Services) -> None:
+    def report() -> Report:
+        event = app.current_event.raw_event
+        return services.report(f"{origin_of(event)}/login", session_of(event))
+
+    @app.get("/api/token-status")
+    def token_status() -> Answer:
+        return _json(status_bodies.token_status(report()))
+
+    @app.get("/api/health")
+    def health() -> Answer:
+        return _json({"status": "ok", "version": __version__})
+
+    @app.get("/api/health/detailed")
+    def detailed() -> Answer:
+        found = report()
+        bearer = "" if found.owner else bearer_of(app.current_event.raw_event)
+        full = bool(found.owner) or (bool(bearer) and services.knows(bearer))
+        body = status_bodies.detailed(found, full=full)
+        return _json(body, HTTPStatus.OK if found.health.status.fine else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _others(app: APIGatewayHttpResolver, services: Services) -> None:
+    @app.get("/api/market")
+    def market() -> Answer:
+        now = services.sources.clock.now()
+        day = _day(app.current_event.query_string_parameters.get("date"), now.astimezone(IST).date())
+        if day is None:
+            return problem(HTTPStatus.BAD_REQUEST, "`date` is a day of this century, as YYYY-MM-DD.")
+        calendar = services.sources.calendar.current(now)
+        return _json(status_bodies.market(calendar, now, day, services.sources.calendar.problem or ""))
+
+    @app.post("/api/feed-ticket")
+    def feed_ticket() -> Answer:
+        event = app.current_event.raw_event
+        if not same_origin(event):
+            return problem(HTTPStatus.FORBIDDEN, "A ticket is given to the dashboard's own page only.")
+        try:
+            ticket = services.ticket(session_of(event))
+        except LoginRefusedError as error:
+            return problem(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": 'Cookie realm="kite-relay"'})
+        except KiteRelayError as error:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
+        return _json(
+            {
+                "ticket": ticket.value,
+                "expires_at": ticket.expires_at.astimezone(IST).isoformat(timespec="seconds"),
+                "url": services.relay_url or None,
+            }
+        )
+
+
+def _not_found_on(app: APIGatewayHttpResolver) -> Any:
+    def not_found(_error: Exception) -> Answer:
+        allowed = ROUTES.get(app.current_event.path)
+        if allowed is None:
+            return problem(HTTPStatus.NOT_FOUND, "There is nothing here; /docs lists what there is.")
+        allow = "GET, HEAD" if allowed == "GET" else allowed
+        return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"This path answers to {allow} only.", {"Allow": allow})
+
+    return not_found
+
+
+def _day(text: str | None, today: date) -> date | None:
+    """Read a day; without one, today; None when it is none."""
+    if text is None:
+        return today
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _json(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    return Response(status.value, "application/json", json.dumps(body, separators=(",", ":"), ensure_ascii=False))
+
+
+def _html(text: str, relay_url: str) -> Answer:
+    return Response(200, "text/html; charset=utf-8", text, headers=page.security_headers(relay_url))

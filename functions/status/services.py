@@ -1,0 +1,46 @@
+"""What the routes rest on; made once per process, so that connections and short-lived caches are shared."""
+
+from collections.abc import Callable
+
+from kite_relay.domain.errors import KiteRelayError
+from kite_relay.domain.relay_keys import PARAMETER, KeyRing
+from kite_relay.usecases.issue_feed_ticket import Ticket, issue_feed_ticket
+from kite_relay.usecases.report_status import Kept, Report, ReportStatus, Sources
+
+NONCE_SIZE = 16
+
+
+class Services:
+    """The use cases, wired.
+
+    Args:
+        sources: the ports.
+        relay_url: where the dashboard finds the relay; empty when it has none.
+        random_bytes: the source of randomness.
+    """
+
+    def __init__(self, sources: Sources, relay_url: str, random_bytes: Callable[[int], bytes]) -> None:
+        self.sources = sources
+        self.relay_url = relay_url
+        self._random_bytes = random_bytes
+        self._status = ReportStatus(sources)
+        self._keys = Kept(self._read_keys, sources.clock)
+
+    def report(self, login_url: str, session: str) -> Report:
+        """Say how everything is."""
+        return self._status.report(login_url=login_url, session=session)
+
+    def ticket(self, session: str) -> Ticket:
+        """Issue a ticket for the relay."""
+        return issue_feed_ticket(self.sources.board, self.sources.clock, session, self._random_bytes(NONCE_SIZE))
+
+    def knows(self, key: str) -> bool:
+        """Tell whether a relay key is one of ours; when that cannot be known, it is not."""
+        try:
+            return self._keys.get().find(key) is not None
+        except KiteRelayError:
+            return False
+
+    def _read_keys(self) -> KeyRing:
+        parameter = self.sources.parameters.read(PARAMETER)
+        return KeyRing.parse(parameter.value if parameter else None)
