@@ -160,10 +160,10 @@ class Fanout:
             if group.beat_due:
                 group.beat_due = False
                 frame = BEAT + frame
-            writes = group.writes
+            writes, lagging = group.writes, group.lagging  # a write may make its member lag, with this frame in hand
             for write in writes:
                 write(frame)
-            for member in group.lagging:
+            for member in lagging:
                 member.conflate(pieces)
             self.frames += len(writes)
             self.ticks += len(writes) * len(pieces)
