@@ -50,6 +50,18 @@ lock: $(UV) ## Pin the requirements anew, with hashes
 sim: env ## Start a simulated Kite: login page, REST, ticker (ARGS="--help" tells its options)
 	@$(DEV)/python -m tools.simulator $(ARGS)
 
+# ---- the whole system on this machine -----------------------------------------------------------------------------
+
+STACK := env $(ENVS)/sam/.stamp $(ENVS)/ministack/.stamp
+
+.PHONY: run
+run: $(STACK) ## Everything on this machine: embedded AWS, simulated Kite, worker, dashboard; Ctrl-C ends it
+	@exec $(DEV)/python -m tools.devstack run
+
+.PHONY: demo
+demo: $(STACK) ## The whole story without a person, timed; ends with one line of JSON
+	@exec $(DEV)/python -m tools.devstack demo
+
 # ---- checks ---------------------------------------------------------------------------------------------------------
 
 .PHONY: lint

@@ -1,0 +1,29 @@
+"""`python -m tools.devstack run` and `python -m tools.devstack demo`."""
+
+import argparse
+import asyncio
+import sys
+
+from tools.devstack.trouble import StackError
+
+
+def main() -> int:
+    """Run one of the two; trouble is told in a sentence."""
+    parser = argparse.ArgumentParser(prog="python -m tools.devstack", description=__doc__)
+    parser.add_argument("what", choices=("run", "demo"))
+    try:
+        if parser.parse_args().what == "run":
+            from tools.devstack.run import run  # noqa: PLC0415 - each verb pays for what it needs
+
+            asyncio.run(run())
+            return 0
+        from tools.devstack.demo import demo  # noqa: PLC0415 - the same
+
+        return asyncio.run(demo())
+    except StackError as error:
+        print(f"\nkite-relay: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The embedded AWS: MiniStack, and the very template deployed to it by the real `sam`."""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+
+from tools.devstack.children import Child, Children
+from tools.devstack.places import HOST, ROOT, Home, Ports, program
+from tools.devstack.trouble import StackError
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_ssm import SSMClient
+
+STACK = "kite-relay"
+REGION = "ap-south-1"
+ACCOUNT = "123456789012"
+ROOT_KEY = "test"
+"""MiniStack's own administrator: access key and secret alike."""
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+
+
+def base_env(home: Home) -> dict[str, str]:
+    """Give what every program gets: never the user's own AWS settings, and a scratch folder of ours."""
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return passed | {
+        "TMPDIR": str(home.scratch),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def aws_env(ports: Ports, key: str = ROOT_KEY, secret: str = ROOT_KEY) -> dict[str, str]:
+    """Give the one seam to AWS: the endpoint, and whose key is used."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{ports.ministack}",
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+def clients(ports: Ports) -> "Clients":
+    """Give the administrator's clients of the embedded AWS."""
+    return Clients(boto3.Session(ROOT_KEY, ROOT_KEY, region_name=REGION), f"http://{HOST}:{ports.ministack}")
+
+
+class Clients:
+    """The AWS clients that setting up the stack needs, each made when it is first used."""
+
+    def __init__(self, session: boto3.Session, endpoint: str) -> None:
+        self._session = session
+        self._endpoint = endpoint
+
+    @cached_property
+    def cloudformation(self) -> "CloudFormationClient":
+        """Reads the deployed stack."""
+        return self._session.client("cloudformation", endpoint_url=self._endpoint)
+
+    @cached_property
+    def apigateway(self) -> "ApiGatewayV2Client":
+        """Wires the HTTP API's routes."""
+        return self._session.client("apigatewayv2", endpoint_url=self._endpoint)
+
+    @cached_property
+    def functions(self) -> "LambdaClient":
+        """Finds the functions behind the routes."""
+        return self._session.client("lambda", endpoint_url=self._endpoint)
+
+    @cached_property
+    def ssm(self) -> "SSMClient":
+        """Seeds the parameters."""
+        return self._session.client("ssm", endpoint_url=self._endpoint)
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        """Reads the status board."""
+        return self._session.client("dynamodb", endpoint_url=self._endpoint)
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        """Makes the worker's access key."""
+        return self._session.client("iam", endpoint_url=self._endpoint)
+
+
+async def start_ministack(children: Children, home: Home, ports: Ports) -> Child:
+    """Start MiniStack on the loopback, with IAM policies enforced."""
+    return await children.start(
+        "ministack",
+        [program("ministack", "ministack")],
+        base_env(home)
+        | {
+            "BIND_HOST": HOST,  # its default is every interface
+            "GATEWAY_PORT": str(ports.ministack),
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "AUTH": "true",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        },
+    )
+
+
+async def build(children: Children, home: Home) -> None:
+    """Run `sam build`; the result stands in the stack's own folder."""
+    _config(home).write_text("version = 0.1\n")  # the user's own samconfig.toml is for the real AWS
+    where = ("--build-dir", home.path / "build", "--cache-dir", home.path / "cache")
+    command = (*_sam(home, "build", ROOT / "template.yaml"), *where)
+    await children.finish("sam-build", command, _sam_env(home))
+
+
+async def deploy(
+    children: Children, home: Home, ports: Ports, parameters: Mapping[str, str], stack: str = STACK
+) -> None:
+    """Run `sam deploy --resolve-s3` against MiniStack."""
+    quiet = ("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar")
+    what = ("--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", *quiet)
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    command = (*_sam(home, "deploy", home.path / "build" / "template.yaml"), *what, "--parameter-overrides", *overrides)
+    await children.finish(f"sam-deploy-{stack}", command, _sam_env(home) | aws_env(ports))
+
+
+def _sam(home: Home, verb: str, template: Path) -> tuple[str | Path, ...]:
+    return (program("sam", "sam"), verb, "--template-file", template, "--config-file", _config(home))
+
+
+def _config(home: Home) -> Path:
+    return home.scratch / "samconfig.toml"
+
+
+def _sam_env(home: Home) -> dict[str, str]:
+    return base_env(home) | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": REGION}
+
+
+def require_environments() -> None:
+    """Check that sam and MiniStack are installed.
+
+    Raises:
+        StackError: says how to get them.
+    """
+    missing = [name for name in ("sam", "ministack") if not program(name, name).exists()]
+    if missing:
+        targets = " ".join(f".envs/{name}/.stamp" for name in missing)
+        raise StackError(f"{' and '.join(missing)} are not installed here: make {targets}")
