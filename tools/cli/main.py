@@ -16,6 +16,8 @@ from kite_relay.domain.errors import KiteRelayError
 
 VERBS = {
     # verb: (module, one line of help)
+    "status": ("tools.cli.status", "Tell whether token, market and feed are well, and what to do if not."),
+    "watch": ("tools.cli.watch", "Watch live prices in the terminal, through the relay."),
     "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
     "sim": ("tools.cli.sim", "Start a simulated Kite, or tell a running one to misbehave."),
     "version": ("tools.cli.version", "Tell the version, and what it runs on."),
