@@ -19,6 +19,7 @@ VERBS = {
     "status": ("tools.cli.status", "Tell whether token, market and feed are well, and what to do if not."),
     "watch": ("tools.cli.watch", "Watch live prices in the terminal, through the relay."),
     "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
+    "doctor": ("tools.cli.doctor", "Examine everything, and tell how to mend what is wrong."),
     "sim": ("tools.cli.sim", "Start a simulated Kite, or tell a running one to misbehave."),
     "version": ("tools.cli.version", "Tell the version, and what it runs on."),
 }
@@ -84,13 +85,8 @@ def main() -> None:
     except KiteRelayError as error:
         from tools.cli.exits import exit_for  # noqa: PLC0415 - only an error needs it
 
-        typer.echo(f"{_name_of(error)}: {error}", err=True)
+        typer.echo(f"kite-relay: {error}", err=True)
         sys.exit(exit_for(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-
-
-def _name_of(error: KiteRelayError) -> str:
-    words = type(error).__name__.removesuffix("Error")
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip().capitalize()

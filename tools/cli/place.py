@@ -79,6 +79,7 @@ def stack_variables(name: str) -> dict[str, str]:
     from kite_relay.adapters.aws import aws_errors, error_code, make_client  # noqa: PLC0415 - the same
 
     use_samconfigs_region()
+    require_aws()
     with aws_errors(f"asking for the stack {name!r}"):
         client = make_client("cloudformation")
         try:
@@ -96,6 +97,24 @@ def stack_variables(name: str) -> dict[str, str]:
         if it["ParameterKey"] in PARAMETERS and it.get("ParameterValue")
     }
     return {"STACK_NAME": name, **told, **filled}
+
+
+def require_aws() -> None:
+    """Tell what AWS's client lacks before it is asked for anything.
+
+    Raises:
+        ConfigurationError: no region, or no credentials; says what to do.
+    """
+    from botocore.session import get_session  # noqa: PLC0415 - a machine of its own needs none of AWS
+
+    session = get_session()
+    elsewhere = "or name a single machine's file with ENV_FILE"
+    if not session.get_config_variable("region"):
+        raise ConfigurationError(f"no AWS region is named: set AWS_REGION (Mumbai is ap-south-1), {elsewhere}")
+    if session.get_credentials() is None:
+        raise ConfigurationError(
+            f"no AWS credentials are found: run `aws configure` or `aws sso login`, or set AWS_PROFILE, {elsewhere}"
+        )
 
 
 def _no_stack(name: str, region: str) -> str:

@@ -90,10 +90,13 @@ def _rows(body: Body, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _segments(market: Body, now: datetime) -> Iterator[str]:
+    together: dict[tuple[str, str | None], list[str]] = {}
     for name, phase in market["segments"].items():
-        until = _instant(phase["until"])
-        left = f" ({span(until - now)} left, until {moment(until, now)})" if until else ""
-        yield f"{name} {phase['status']}{left}"
+        together.setdefault((phase["status"], phase["until"]), []).append(name)
+    for (word, ends), names in together.items():
+        until = _instant(ends)
+        left = f" until {moment(until, now)} ({span(until - now)} left)" if until else ""
+        yield f"{word}{left}" if len(together) == 1 else f"{' and '.join(names)} {word}{left}"
     if market["holiday"]:
         yield f"holiday: {market['holiday']}"
 

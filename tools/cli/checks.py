@@ -1,0 +1,264 @@
+"""The doctor's checks, in the order in which one would mend things: the first that fails is often why others do."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from kite_relay import __version__
+from kite_relay.adapters.aws import aws_errors
+from kite_relay.adapters.calendar import load_calendar
+from kite_relay.adapters.kite_rest import KiteRest
+from kite_relay.domain.errors import KiteRelayError, TokenRejectedError, WillPassError
+from kite_relay.domain.token import IST
+from kite_relay.logging import scrubber
+from kite_relay.ports import required
+from tools.cli.exits import Exits, exit_for
+from tools.cli.patient import Patient
+from tools.cli.style import ago
+
+EGRESS = "https://checkip.amazonaws.com"
+SILENT = timedelta(seconds=120)
+SKEW_WARNED, SKEW_BAD = timedelta(seconds=2), timedelta(seconds=30)
+TLS_WARNED, TLS_BAD = timedelta(days=21), timedelta(days=5)
+CALENDAR_WARNED = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a check found. `tone`: good, warn, bad, or soft when it does not apply here."""
+
+    name: str
+    tone: str
+    detail: str
+    fix: str = ""
+    code: Exits = Exits.OK
+
+
+Check = Callable[[Patient], tuple[str, str, str]]
+"""Returns tone, detail and fix."""
+
+
+def examine(patient: Patient) -> Iterator[Result]:
+    """Run every check; an error of ours is a result, not an end."""
+    for name, check, fix, code in CHECKS:
+        try:
+            tone, detail, better = check(patient)
+            yield Result(
+                name, tone, detail, better or (fix if tone == "bad" else ""), code if tone == "bad" else Exits.OK
+            )
+        except TokenRejectedError as error:
+            yield Result(name, "bad", str(error), "Log in: `kite-relay login`", Exits.NEEDS_LOGIN)
+        except WillPassError as error:
+            yield Result(name, "bad", str(error), fix, Exits.DEGRADED)
+        except KiteRelayError as error:
+            yield Result(name, "bad", str(error), fix, exit_for(error))
+
+
+def place(patient: Patient) -> tuple[str, str, str]:
+    """Where everything stands."""
+    if not patient.in_aws:
+        return "good", f"one machine: {patient.get('ENV_FILE')}", ""
+    return (
+        "good",
+        f"stack {patient.get('STACK_NAME', '(from the environment)')}, parameters {patient.get('PARAMETER_PREFIX')}",
+        "",
+    )
+
+
+def identity(patient: Patient) -> tuple[str, str, str]:
+    """Who we are at AWS, and in which region."""
+    if not patient.in_aws:
+        return _not_here()
+    client = patient.aws("sts")
+    with aws_errors("asking AWS who we are"):
+        who = client.get_caller_identity()
+    return "good", f"{who['Arn']} in {client.meta.region_name}", ""
+
+
+def parameters(patient: Patient) -> tuple[str, str, str]:
+    """Whether the app's keys are there."""
+    missing = [name for name in ("api_key", "api_secret") if not patient.parameters.exists(name)]
+    if missing:
+        return "bad", f"{' and '.join(missing)} not set", ""
+    more = [name for name in ("relay_keys", "notify_urls", "market_overrides") if patient.parameters.exists(name)]
+    return "good", "api_key and api_secret are set" + (f"; also {', '.join(more)}" if more else ""), ""
+
+
+def redirect(patient: Patient) -> tuple[str, str, str]:
+    """Whether the login leads to Zerodha with our key; only a person can compare the registered URL."""
+    page = patient.get("STATUS_URL").rstrip("/")
+    if not page:
+        return "soft", "no page is known here: set STATUS_URL to check it", ""
+    answer = patient.ask(f"{page}/login")
+    target = urlsplit(answer.headers.get("location", ""))
+    if answer.status not in (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER) or not target.path.endswith("/connect/login"):
+        return "bad", f"{page}/login answers {answer.status} instead of leading to Zerodha", ""
+    api_key = required(patient.parameters, "api_key")
+    if parse_qs(target.query).get("api_key") != [api_key]:
+        return (
+            "bad",
+            f"{page}/login uses another API key than the one stored",
+            "Store the right one: `kite-relay setup`",
+        )
+    registered = patient.get("REDIRECT_URL", f"{page}/callback")
+    return "good", f"{page}/login leads to Zerodha; registered there must be exactly {registered}", ""
+
+
+def queue(patient: Patient) -> tuple[str, str, str]:
+    """Whether announcements flow, and none died."""
+    if not patient.in_aws:
+        return _not_here()
+    waiting = _messages(patient, "QUEUE_URL")
+    dead = _messages(patient, "DEAD_LETTERS_URL") if patient.get("DEAD_LETTERS_URL") else 0
+    if dead:
+        fix = "Read them in the SQS console, then purge the dead-letter queue; the runbook tells what each means"
+        return "bad", f"{dead} dead letters", fix
+    if waiting:
+        return (
+            "warn",
+            f"{waiting} announcements wait: the worker does not take them",
+            "Start the worker, or read its log",
+        )
+    return "good", "empty, and no dead letters", ""
+
+
+def _messages(patient: Patient, variable: str) -> int:
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    with aws_errors("asking for the queue"):
+        found = patient.aws("sqs").get_queue_attributes(QueueUrl=patient.get(variable), AttributeNames=names)
+    return sum(int(found["Attributes"].get(name, 0)) for name in names)
+
+
+def token(patient: Patient) -> tuple[str, str, str]:
+    """Ask Kite itself whether the token is good."""
+    stored = patient.tokens.read()
+    if stored is None or not stored.usable:
+        raise TokenRejectedError("there is no token" if stored is None else "logged out")
+    rest = KiteRest(patient.api_root, patient.parameters, scrubber.learn)
+    user = rest.profile(stored.value)
+    allowed = [it.strip() for it in patient.get("ALLOWED_USER_IDS").split(",") if it.strip()]
+    if allowed and user not in allowed:
+        return "bad", f"the token is {user}'s, who is not allowed here", "Log out, then log in as one of AllowedUserIds"
+    return (
+        "good",
+        f"Kite accepts token {stored.generation} of {user}, stored {ago(stored.written_at, patient.now())}",
+        "",
+    )
+
+
+def heartbeat(patient: Patient) -> tuple[str, str, str]:
+    """Whether the worker lives, and on which token."""
+    beat = patient.heartbeat
+    if beat is None or beat.heartbeat_at is None:
+        return "bad", "the worker was never heard of", ""
+    now = patient.now()
+    if now - beat.heartbeat_at > SILENT:
+        return "bad", f"the worker was last heard of {ago(beat.heartbeat_at, now)}", ""
+    stamp = patient.tokens.peek()
+    if stamp and beat.generation != stamp.generation:
+        return (
+            "warn",
+            f"it runs on token {beat.generation}, stored is {stamp.generation}",
+            "Wait a minute; then read its log",
+        )
+    socket = "connected" if beat.connected else "not connected"
+    return "good", f"{ago(beat.heartbeat_at, now)}, {socket}, {beat.subscriptions} instruments", ""
+
+
+def versions(patient: Patient) -> tuple[str, str, str]:
+    """Whether everything is of one version."""
+    found = {"command line": __version__}
+    if beat := patient.heartbeat:
+        found["worker"] = beat.version
+    if page := patient.get("STATUS_URL").rstrip("/"):
+        answer = patient.ask(f"{page}/api/health")
+        found["page"] = _version(answer.text)
+    told = ", ".join(f"{name} {version or 'unknown'}" for name, version in found.items())
+    if len(set(found.values())) > 1:
+        return "warn", told, "Bring them to one version: `sam deploy` for the page, a new image for the worker"
+    return "good", told, ""
+
+
+def _version(text: str) -> str:
+    try:
+        return str(json.loads(text)["version"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def clock(patient: Patient) -> tuple[str, str, str]:
+    """Whether this machine's clock is Kite's."""
+    text = patient.ask(f"{patient.api_root}/").headers.get("date")
+    try:
+        theirs = parsedate_to_datetime(text or "")
+    except ValueError:
+        return "soft", "Kite told no time", ""
+    skew = patient.now() - theirs.astimezone(UTC)
+    size = abs(skew)
+    words = f"{size.total_seconds():.0f} s {'ahead of' if skew > timedelta() else 'behind'} Kite's"
+    if size > SKEW_WARNED + timedelta(seconds=1):  # the header has whole seconds
+        return "bad" if size > SKEW_BAD else "warn", words, "Switch time synchronisation on: `timedatectl set-ntp true`"
+    return "good", "within 2 s of Kite's", ""
+
+
+def tls(patient: Patient) -> tuple[str, str, str]:
+    """Whether the certificates last."""
+    hosts = [urlsplit(patient.get(name)) for name in ("STATUS_URL", "RELAY_URL")]
+    secure = [it for it in hosts if it.scheme in ("https", "wss") and it.hostname]
+    if not secure:
+        return "soft", "nothing here is served over TLS", ""
+    ends = {str(it.hostname): patient.certificate_end(str(it.hostname), it.port or 443) for it in secure}
+    left = {host: end - patient.now() for host, end in ends.items()}
+    told = ", ".join(f"{host} {span.days} days" for host, span in left.items())
+    shortest = min(left.values())
+    if shortest < TLS_WARNED:
+        fix = "Caddy renews by itself: see its log, and that ports 80 and 443 are open"
+        return "bad" if shortest < TLS_BAD else "warn", f"left: {told}", fix
+    return "good", f"left: {told}", ""
+
+
+def egress(patient: Patient) -> tuple[str, str, str]:
+    """Which address the world sees us from."""
+    address = patient.ask(EGRESS).text.strip()
+    return "good", f"{address[:45]} (only orders need it registered at Zerodha; ticks and logins do not)", ""
+
+
+def calendar(patient: Patient) -> tuple[str, str, str]:
+    """How long the market data reaches."""
+    end = load_calendar().data.valid_through
+    left = end - patient.now().astimezone(IST).date()
+    if left < CALENDAR_WARNED:
+        fix = "Update kite-relay: the exchanges publish next year's list in December"
+        return "bad" if left < timedelta(0) else "warn", f"known until {end}", fix
+    return "good", f"known until {end}", ""
+
+
+def _not_here() -> tuple[str, str, str]:
+    return "soft", "not needed on one machine", ""
+
+
+_SET_UP, _DEPLOY = "Run `kite-relay setup`", "Deploy the stack: `kite-relay setup`"
+CHECKS: list[tuple[str, Check, str, Exits]] = [
+    ("place", place, _DEPLOY, Exits.CONFIGURATION),
+    ("identity", identity, "Run `aws configure` or `aws sso login`", Exits.CONFIGURATION),
+    ("parameters", parameters, _SET_UP, Exits.CONFIGURATION),
+    (
+        "redirect URL",
+        redirect,
+        "Deploy again, then register the redirect URL at developers.kite.trade",
+        Exits.CONFIGURATION,
+    ),
+    ("queue", queue, "Let this identity read the queue's attributes", Exits.DEGRADED),
+    ("token", token, "Log in: `kite-relay login`", Exits.NEEDS_LOGIN),
+    ("worker", heartbeat, "Start the worker: `docker compose up -d` on its machine, then read its log", Exits.DEGRADED),
+    ("versions", versions, "Open the page to see what it says", Exits.DEGRADED),
+    ("clock", clock, "See that this machine reaches Kite", Exits.DEGRADED),
+    ("TLS", tls, "See Caddy's log on the worker's machine", Exits.DEGRADED),
+    ("address", egress, "See that this machine reaches the internet", Exits.DEGRADED),
+    ("calendar", calendar, "Update kite-relay", Exits.DEGRADED),
+]
