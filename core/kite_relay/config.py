@@ -23,6 +23,7 @@ from kite_relay.adapters.sqlite_board import SqliteBoard
 from kite_relay.adapters.sqs import LONGEST_WAIT, SqsInbox
 from kite_relay.adapters.ssm import SsmParameters, SsmTokenStore
 from kite_relay.domain.errors import ConfigurationError
+from kite_relay.domain.token import LOGGED_OUT
 from kite_relay.logging import scrubber
 from kite_relay.ports import Clock, EventBus, Inbox, KiteSession, Parameters, StatusBoard, TokenStore
 
@@ -108,6 +109,12 @@ class WorkerDeployable:
     kite: KiteSession
 
 
+def learn(secret: str) -> None:
+    """Tell the scrubber of a secret; what stands for a token after a logout is none."""
+    if secret != LOGGED_OUT:
+        scrubber.learn(secret)
+
+
 class AwsStores:
     """Makes the adapters over AWS, each when asked: a client costs a Lambda's cold start 30 ms and more.
 
@@ -127,11 +134,11 @@ class AwsStores:
 
     def tokens(self) -> TokenStore:
         """Make the token's store: SSM."""
-        return SsmTokenStore(self._ssm, f"{self._prefix}/access_token", scrubber.learn)
+        return SsmTokenStore(self._ssm, f"{self._prefix}/access_token", learn)
 
     def parameters(self) -> Parameters:
         """Make the settings' store: SSM."""
-        return SsmParameters(self._ssm, self._prefix, scrubber.learn)
+        return SsmParameters(self._ssm, self._prefix, learn)
 
     def board(self) -> StatusBoard:
         """Make the board: DynamoDB."""
@@ -161,7 +168,7 @@ class FileStores:
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._file = EnvFile(path, clock, scrubber.learn)
+        self._file = EnvFile(path, clock, learn)
         self._clock = clock
 
     def tokens(self) -> TokenStore:
@@ -232,7 +239,7 @@ def login_deployable(variables: Mapping[str, str] = os.environ) -> LoginDeployab
     api_root = environment.get("KITE_API_ROOT", KITE_API_ROOT, http_root)
     make = _checked(environment, stores(environment, clock), "BOARD_TABLE", "EVENT_BUS")
     parameters = make.parameters()
-    kite = KiteRest(api_root, parameters, scrubber.learn)
+    kite = KiteRest(api_root, parameters, learn)
     return LoginDeployable(allowed, login_root, clock, make.tokens(), parameters, make.bus(), make.board(), kite)
 
 
@@ -258,7 +265,7 @@ def worker_deployable(variables: Mapping[str, str] = os.environ) -> WorkerDeploy
     api_root = environment.get("KITE_API_ROOT", KITE_API_ROOT, http_root)
     make = _checked(environment, stores(environment, clock), "BOARD_TABLE", "QUEUE_URL")
     parameters = make.parameters()
-    kite = KiteRest(api_root, parameters, scrubber.learn)
+    kite = KiteRest(api_root, parameters, learn)
     return WorkerDeployable(clock, make.tokens(), parameters, make.inbox(), make.board(), kite)
 
 

@@ -1,60 +1,145 @@
-"""Keeps secrets out of every log line, whoever writes it.
+"""Keeps secrets out of every log line, whoever writes it, however it is encoded.
 
-Two nets: names that carry secrets in URLs, headers and JSON are blanked wherever they appear; and every value that the
-process learns to be secret is registered and blanked literally, URL-encoded too.
+Three nets, all over the finished line, so that message, arguments, extra fields, traceback and stack are under them:
+names that carry secrets in URLs, headers and JSON; shapes that only our secrets have; and the values that the process
+has learned to be secret, with their encoded forms and their beginnings.
 """
 
+import base64
+import json
 import logging
 import re
-from urllib.parse import quote
+import sys
+import threading
+import traceback
+from collections import OrderedDict
+from html import escape
+from types import TracebackType
+from urllib.parse import quote, quote_plus
 
 BLANK = "***"
 SECRET_NAMES = (
     "access_token",
     "request_token",
+    "refresh_token",
+    "public_token",
+    "enctoken",
     "api_secret",
     "checksum",
-    "state",
     "ticket",
-    "enctoken",
-    "public_token",
+    "password",
+    "twofa_value",
 )
 MIN_SECRET_LENGTH = 6
-"""A shorter registered value would blank ordinary words."""
+"""A shorter value would blank ordinary words."""
+PREFIX_LENGTH = 8
+"""So much of a long secret's beginning gives it away: `token[:8]` in a log is blanked too."""
+MIN_PREFIXED_LENGTH = 16
+MAX_VALUES = 256
+"""The oldest are forgotten beyond it; a process learns a handful a day."""
 
 _names = "|".join(SECRET_NAMES)
-_NAMED = re.compile(rf"""(?i)\b((?:{_names})["']?\s*(?:=|:|%3D)\s*["']?)[^\s&"',;)}}]+""")
-_HEADERS = re.compile(r"""(?i)\b((?:authorization|cookie|set-cookie)["']?\s*[:=]\s*["']?)[^"'\r\n]+""")
+_before = r"""(?:\\?["']?\s*(?:=|:|%3D|%253D)\s*|\\?["']\s*,\s*)\[?b?\\?["']?"""
+_NAMED = re.compile(rf"""(?i)\b((?:{_names}){_before})[^\s&"',;)}}\]<>\\]+""")
+_HEADERS = re.compile(
+    r"""(?i)\b((?:(?:proxy-)?authorization|(?:set-)?cookie)(?:["']?\s*[:=]\s*|["']\s*,\s*)\[?b?["']?)[^"'\r\n]+"""
+)
+_SHAPES = re.compile(
+    r"\bv1\.[A-Za-z0-9_-]{22}\.[0-9]{1,12}\.[A-Za-z0-9_-]+"  # a login's state
+    r"|\bkr_[A-Za-z0-9]{20,}"  # a relay key
+    r"|(?<=__Host-kr-owner=)[A-Za-z0-9_-]+|(?<==)[A-Za-z0-9_-]{43}(?=;\s*Path=/)"  # our cookies
+    r"|\b[0-9]{8,12}:[A-Za-z0-9_-]{30,}"  # a Telegram bot's token
+)
+_ATTEMPT_COOKIE = re.compile(r"(__Host-kr-[A-Za-z0-9_-]{22}=)[A-Za-z0-9_-]+")
 
 
-class SecretScrubber(logging.Filter):
-    """A logging filter that blanks secrets in message, arguments and exception. Attach it to handlers, not loggers."""
+class Scrubber:
+    """Knows the process's secrets and blanks them."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._values: set[str] = set()
+        self._values: OrderedDict[str, str] = OrderedDict()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
 
     def learn(self, *values: str) -> None:
-        """Register values that must never be shown."""
-        for value in values:
-            if len(value) >= MIN_SECRET_LENGTH:
-                self._values |= {value, quote(value, safe="")}
+        """Register values that must never be shown. Only what we were given or made: a stranger must not fill this."""
+        with self._lock:
+            for value in values:
+                if value in self._values:
+                    self._values.move_to_end(value)
+                elif len(value) >= MIN_SECRET_LENGTH:
+                    self._values[value] = "|".join(_forms(value))
+                    while len(self._values) > MAX_VALUES:
+                        self._values.popitem(last=False)
+                    self._pattern = re.compile("|".join(self._values.values()))
 
     def scrub(self, text: str) -> str:
         """Return the text without its secrets."""
-        for value in self._values:
-            text = text.replace(value, BLANK)
-        return _HEADERS.sub(rf"\g<1>{BLANK}", _NAMED.sub(rf"\g<1>{BLANK}", text))
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Scrub a record in place; it is never dropped."""
-        record.msg = self.scrub(record.getMessage())
-        record.args = None
-        if record.exc_info:
-            record.exc_text = self.scrub(logging.Formatter().formatException(record.exc_info))
-            record.exc_info = None
-        return True
+        pattern = self._pattern
+        if pattern:
+            text = pattern.sub(BLANK, text)
+        text = _HEADERS.sub(rf"\g<1>{BLANK}", _NAMED.sub(rf"\g<1>{BLANK}", text))
+        return _SHAPES.sub(BLANK, _ATTEMPT_COOKIE.sub(rf"\g<1>{BLANK}", text))
 
 
-scrubber = SecretScrubber()
+scrubber = Scrubber()
 """The process's own: whoever reads a secret calls `scrubber.learn`."""
+
+
+class ScrubbingFormatter(logging.Formatter):
+    """Formats as another formatter does, and scrubs the finished line.
+
+    Args:
+        inner: the formatter that decides how a line looks (the standard library's, structlog's, Powertools').
+    """
+
+    def __init__(self, inner: logging.Formatter | None = None) -> None:
+        super().__init__()
+        self.inner = inner or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line without its secrets."""
+        return scrubber.scrub(self.inner.format(record))
+
+
+def install(*loggers: logging.Logger) -> None:
+    """Scrub what the loggers' handlers write; without any, the root's: every library ends there. May be repeated."""
+    for logger in loggers or (logging.getLogger(),):
+        for handler in logger.handlers:
+            if not isinstance(handler.formatter, ScrubbingFormatter):
+                handler.setFormatter(ScrubbingFormatter(handler.formatter))
+
+
+def install_excepthooks() -> None:
+    """Scrub the traceback of what nobody caught, in every thread."""
+    sys.excepthook = _print_scrubbed
+    threading.excepthook = lambda thrown: (
+        _print_scrubbed(thrown.exc_type, thrown.exc_value, thrown.exc_traceback) if thrown.exc_value else None
+    )
+
+
+def _print_scrubbed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(scrubber.scrub("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _forms(value: str) -> list[str]:
+    """Write a value in every way that a log may show it, as regular expressions, longest first."""
+    raw = value.encode()
+    once = quote(value, safe="")
+    literal = {value, once, quote(value), quote_plus(value), quote(once, safe=""), escape(value), repr(value)[1:-1]}
+    literal |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], raw.hex(), raw.hex().upper()}
+    literal |= _base64_forms(raw)
+    beginnings = [rf"{re.escape(value[:PREFIX_LENGTH])}[\w.~%+/=-]*"] if len(value) >= MIN_PREFIXED_LENGTH else []
+    return [re.escape(form) for form in sorted(literal, key=len, reverse=True) if form] + beginnings
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """Encode in Base64 at each of the three alignments, without the letters that the neighbours share."""
+    forms = set()
+    for offset, shared in ((0, 0), (1, 2), (2, 3)):
+        whole = base64.b64encode(bytes(offset) + raw)
+        tail = {0: 0, 1: 3, 2: 2}[(offset + len(raw)) % 3]
+        text = whole[shared : len(whole) - tail].decode()
+        if len(text) >= PREFIX_LENGTH:
+            forms |= {text, text.replace("+", "-").replace("/", "_")}
+    return forms

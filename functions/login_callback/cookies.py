@@ -66,5 +66,5 @@ def _cookie(name: str, value: str, max_age: int) -> Cookie:
         secure=True,
         http_only=True,
         same_site=SameSite.LAX_MODE,
-        custom_attributes=[f"Max-Age={max_age}"],
+        max_age=max_age,
     )

@@ -74,7 +74,8 @@ def complete_login(ports: LoginPorts, answer: Answer, bindings: Mapping[str, str
         key = login.state_key(required(ports.parameters, "api_secret"))
         attempt_id = login.check(key, ports.clock.now(), answer.state, bindings)
         if isinstance(attempt_id, Refusal):
-            outcome = Outcome.CANCELLED if answer.cancelled else Outcome.EXPIRED
+            said_no = answer.status not in ("", "success")
+            outcome = Outcome.CANCELLED if said_no else Outcome.EXPIRED
             return Completed(ending=Ending(outcome), refusal=attempt_id)
         claim = {"outcome": Outcome.WORKING, "binding": login.binding_hash(bindings[attempt_id])}
         expires_at = ports.clock.now() + login.CLAIM_LIFE

@@ -1,0 +1,60 @@
+"""The function login_callback: the one that may write the token.
+
+The event is never logged: its query string holds the request token.
+"""
+
+import logging
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+from functions.web import page
+from kite_relay.config import LoginDeployable, login_deployable
+from kite_relay.logging import install, scrubber
+
+from . import pages
+from .routes import Routes
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    """Powertools' JSON line, scrubbed when it is finished."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line without its secrets."""
+        return scrubber.scrub(super().format(record))
+
+
+log = Logger(logger_formatter=_Formatter())
+
+
+@cache
+def deployable() -> LoginDeployable:
+    """Wire once per process; a failure is tried again by the next request."""
+    return login_deployable()
+
+
+routes = Routes(lambda: deployable(), log)  # noqa: PLW0108 - looked up at each call, so that a test can replace it
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request of the HTTP API; every answer, a failure's too, carries the strict headers."""
+    install()
+    try:
+        answer = routes.app.resolve(event, context)
+    except Exception:
+        log.exception("a request failed")
+        body = pages.BROKEN.render()
+        answer = {
+            "statusCode": pages.BROKEN.status,
+            "headers": {"Content-Type": "text/html; charset=utf-8"},
+            "body": body,
+        }
+    answer["headers"] = {**answer.get("headers", {}), **page.security_headers()}
+    return answer
+
+
+def _plain(failed: pages.Page) -> dict[str, Any]:
+    headers = {"Content-Type": "text/html; charset=utf-8"}
+    return {"statusCode": int(failed.status), "headers": headers, "body": failed.render(), "isBase64Encoded": False}
