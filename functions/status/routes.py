@@ -10,6 +10,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from functions.web import page
+from functions.web.origin import origin_of, same_origin
 from kite_relay import __version__
 from kite_relay.domain.errors import KiteRelayError, LoginRefusedError
 from kite_relay.domain.token import IST
@@ -19,7 +20,7 @@ from kite_relay.usecases.report_status import Report
 from . import openapi
 from .problems import problem
 from .services import Services
-from .visitor import bearer_of, origin_of, same_origin, session_of
+from .visitor import bearer_of, session_of
 
 Answer = Response[Any]
 ROUTES: Mapping[str, str] = {

@@ -1,11 +1,15 @@
 """What the routes rest on; made once per process, so that connections and short-lived caches are shared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from secrets import token_bytes
 
+from kite_relay.adapters.calendar import CalendarSource
+from kite_relay.config import status_deployable
 from kite_relay.domain.errors import KiteRelayError
 from kite_relay.domain.relay_keys import PARAMETER, KeyRing
 from kite_relay.usecases.issue_feed_ticket import Ticket, issue_feed_ticket
-from kite_relay.usecases.report_status import Kept, Report, ReportStatus, Sources
+from kite_relay.usecases.report_status import KEEP_SECONDS, Kept, Report, ReportStatus, Sources
 
 NONCE_SIZE = 16
 
@@ -44,3 +48,15 @@ class Services:
     def _read_keys(self) -> KeyRing:
         parameter = self.sources.parameters.read(PARAMETER)
         return KeyRing.parse(parameter.value if parameter else None)
+
+
+def from_environment(variables: Mapping[str, str]) -> Services:
+    """Wire everything from the environment.
+
+    Raises:
+        ConfigurationError: the environment is not complete; tells every problem.
+    """
+    wired = status_deployable(variables)
+    calendar = CalendarSource(wired.parameters, timedelta(seconds=KEEP_SECONDS))
+    sources = Sources(wired.tokens, wired.parameters, wired.board, wired.clock, calendar)
+    return Services(sources, wired.relay_url, token_bytes)

@@ -72,7 +72,7 @@ class StatusApi:
 
     def ask(self, path: str, method: str = "GET", **event: Any) -> Answer:
         """Ask, and read the answer as API Gateway would."""
-        raw = answer(self.app, http_event(method, path, **event), None)
+        raw = answer(lambda: self.app, http_event(method, path, **event), None)
         body = b64decode(raw["body"]).decode("latin-1") if raw.get("isBase64Encoded") else raw["body"]
         return Answer(raw["statusCode"], raw["headers"], body, raw)
 

@@ -34,7 +34,7 @@ def address() -> Iterator[str]:
     world.tell(TicketKey("the worker's key", world.clock.now()))
     api = StatusApi(world)
     api.log_in()
-    with gateway(lambda event, context: answer(api.app, event, context)) as address:
+    with gateway(lambda event, context: answer(lambda: api.app, event, context)) as address:
         yield address
 
 

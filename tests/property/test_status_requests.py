@@ -51,4 +51,4 @@ def test_an_incomplete_event_is_answered(extra: dict[str, Any], domain: str) -> 
     event["requestContext"]["domainName"] = domain
     for name in ("cookies", "headers", "queryStringParameters"):
         del event[name]
-    assert answer(API.app, event, None)["statusCode"] == 200
+    assert answer(lambda: API.app, event, None)["statusCode"] == 200

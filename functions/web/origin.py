@@ -1,0 +1,33 @@
+"""Where we are, as the browser sees it, and whether a page of ours sent a request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def header(event: Mapping[str, Any], name: str) -> str:
+    """Give a header by its lower-case name; empty when there is none."""
+    headers = event.get("headers") or {}
+    return str(next((value for key, value in headers.items() if key.lower() == name), ""))
+
+
+def origin_of(event: Mapping[str, Any]) -> str:
+    """Give our own origin, as API Gateway knows it: no header that a client can set decides it.
+
+    Only an emulator on this machine has no name of its own. There, and only there, the proxy before it says what the
+    browser calls us, and only names of this machine are believed.
+    """
+    name = str((event.get("requestContext") or {}).get("domainName", ""))
+    if not _local(name):
+        return f"https://{name}"
+    told = (header(event, "x-forwarded-host"), header(event, "host"))
+    return f"http://{next((host for host in told if _local(host)), name)}"
+
+
+def same_origin(event: Mapping[str, Any]) -> bool:
+    """Tell whether a page of ours sent this request: a browser says so, and a page elsewhere cannot pretend."""
+    return header(event, "origin") == origin_of(event)
+
+
+def _local(host: str) -> bool:
+    name, _, port = host.partition(":")
+    return (name in {"localhost", "127.0.0.1"} or name.endswith(".localhost")) and (port.isdecimal() or not port)
