@@ -38,6 +38,7 @@ from kite_relay.domain.handover_types import (
 )
 from kite_relay.domain.overlap import Confluence, TextOnce
 from kite_relay.domain.subscriptions import LaneChange, Subscriptions, asks, merge, restore
+from kite_relay.domain.ticks import cut
 from kite_relay.domain.token import AccessToken, last_flush_end
 from kite_relay.ports import Clock
 from worker.bus import Bus, Packets, Wants
@@ -292,7 +293,8 @@ class Feed:
     def _restore(self, link: Link) -> None:
         self._dials["opened"] += 1
         wanted = self.subscriptions.on_lane(link.lane)
-        link.pending = {token for token in wanted if token in self.bus.latest}
+        latest = self.bus.latest
+        link.pending = {token: len(cut(latest[token], mode)) for token, mode in wanted.items() if token in latest}
         self._lanes[link.lane].confluence.opened(link.socket, self.monotonic())
         self._texts.opened(link.socket)
         if link.line is not None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from worker.feed import Feed
     from worker.upstream import Line
 
+NEVER = 1 << 16
+"""Longer than any packet."""
+
 
 class Watcher(Protocol):
     """Who wants to know what the feed does; must not block."""
@@ -60,8 +63,9 @@ class Link:
         self.opened_mono = 0.0
         self.heard = feed.monotonic()
         self.delivered = False
-        self.pending: set[int] | None = None
-        """What the predecessor was delivering and this one has not yet; None once all came."""
+        self.pending: dict[int, int] | None = None
+        """What the predecessor was delivering and this one has not yet, and how long its packet must be; None once all
+        came. A shorter packet does not count: Kite has not raised the mode yet, so the predecessor still has more."""
 
     def opened(self) -> None:
         """Kite accepted the handshake."""
@@ -111,7 +115,9 @@ class Link:
             self.delivered = True
             self.feed.first_packet(self)
         if self.pending is not None:
-            self.pending.difference_update(token for token, _ in packets)
+            for token, packet in packets:
+                if len(packet) >= self.pending.get(token, NEVER):
+                    del self.pending[token]
             if not self.pending:
                 self.pending = None
                 self.feed.happened(Covered(self.socket))

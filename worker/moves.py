@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from kite_relay.domain.overlap import TAIL_SECONDS, Overlap
 from worker.bus import Packets
+from worker.link import NEVER
 
 DEADLINE_SECONDS = 5.0
 """How long to wait for instruments that Kite does not deliver on their new connection."""
@@ -26,7 +27,7 @@ class Move:
         """Whether the old lane was told to stop."""
         self.ends_at = now + DEADLINE_SECONDS
         self._overlap = Overlap(latest, alone=False)
-        self._pending = {token for token in plan if token in latest}
+        self._pending = {token: len(latest[token]) for token in plan if token in latest}
 
     def merge(self, lane: int, packets: Packets) -> Packets:
         """Return what to pass on of a lane's packets."""
@@ -36,7 +37,9 @@ class Move:
         if lane == self.from_lane:
             passed = self._overlap.from_old(moving)
         else:
-            self._pending.difference_update(token for token, _ in moving)
+            for token, packet in moving:
+                if len(packet) >= self._pending.get(token, NEVER):
+                    del self._pending[token]
             passed = self._overlap.from_new(moving)
         return [each for each in packets if each[0] not in self.tokens] + passed
 
