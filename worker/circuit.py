@@ -13,8 +13,9 @@ from kite_relay.ports import Clock, Parameter, Parameters
 T = TypeVar("T")
 P = ParamSpec("P")
 
-REST_SECONDS = 31.0
-"""From one try to the next while a service is down: two in any minute, and found again within one."""
+RESTS = (1.0, 59.5, 31.0)
+"""After the first failure in a row (a blip), the second, and every later one, in seconds: at most two calls in any
+minute, and a service that is back is found within one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Circuit:
     def __init__(self, service: str, clock: Clock, on_error: Callable[[str], None] = lambda _: None) -> None:
         self.service = service
         self.down: Down | None = None
+        """Set from the second failure in a row on: one alone is a blip."""
+        self._failures = 0
         self._clock = clock
         self._on_error = on_error
         self._next_try = float("-inf")
@@ -46,7 +49,7 @@ class Circuit:
     @property
     def rest(self) -> float:
         """How many seconds until the service may be asked again; 0 when it may be now."""
-        return 0.0 if self.down is None else max(0.0, self._next_try - self._clock.monotonic())
+        return max(0.0, self._next_try - self._clock.monotonic()) if self._failures else 0.0
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the service in a thread, unless it is resting; raises what `run` raises."""
@@ -63,15 +66,19 @@ class Circuit:
         """
         with self._lock:
             self._check()
-            if self.down is not None:
-                self._next_try = self._clock.monotonic() + REST_SECONDS
+            if self._failures:
+                self._next_try = self._clock.monotonic() + self._rest_after(self._failures)
         try:
             result = function(*args, **kwargs)
         except (WillPassError, ConfigurationError) as error:
             self._failed(error)
             raise
-        self.down = None
+        self.down, self._failures = None, 0
         return result
+
+    @staticmethod
+    def _rest_after(failures: int) -> float:
+        return RESTS[min(failures, len(RESTS)) - 1]
 
     def _check(self) -> None:
         if self.rest:
@@ -79,9 +86,11 @@ class Circuit:
 
     def _failed(self, error: Exception) -> None:
         with self._lock:
-            self._next_try = max(self._next_try, self._clock.monotonic() + REST_SECONDS)
-            since = self._clock.now() if self.down is None else self.down.since
-            self.down = Down(self.service, since, str(error))
+            self._failures += 1
+            self._next_try = self._clock.monotonic() + self._rest_after(self._failures)
+            if self._failures > 1:
+                since = self._clock.now() if self.down is None else self.down.since
+                self.down = Down(self.service, since, str(error))
         self._on_error(self.service)
 
 

@@ -14,8 +14,8 @@ from kite_relay.logging import scrubber
 from kite_relay.ports import Clock, TokenStore
 from worker.circuit import Circuit
 
-SOONEST, LATEST = 0.6, 0.9
-"""The jitter of the timer, as shares of the longest interval: a dead store is found, and a token, within it."""
+SOONEST, LATEST = 0.55, 0.75
+"""The jitter of the timer, as shares of the longest interval: with two time-outs a dead store is found within it."""
 
 log = structlog.get_logger(__name__)
 

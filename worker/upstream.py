@@ -97,6 +97,7 @@ class KiteUpstream:
     def __init__(self, api_key: str, root: str) -> None:
         self.api_key = api_key
         self._root = root
+        _raw_ticker()  # its imports take a quarter of a second: not at the first dial
 
     def dial(self, access_token: str, events: LineEvents) -> "KiteLine":
         """Begin one connection."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 from urllib.parse import urlsplit
 
-from kite_relay.adapters.aws import READ_SECONDS, make_client
+from kite_relay.adapters.aws import ATTEMPTS, READ_SECONDS, make_client
 from kite_relay.adapters.clock import SystemClock
 from kite_relay.adapters.dynamodb import DynamoBoard
 from kite_relay.adapters.env_file import EnvFile, FileParameters, FileTokenStore, WatchedFileBus
@@ -121,16 +121,18 @@ class AwsStores:
     Args:
         environment: gives `PARAMETER_PREFIX`, `BOARD_TABLE`, `EVENT_BUS` and `QUEUE_URL`.
         clock: the deployable's clock.
+        attempts: how often a call is tried; once for a caller that has a policy of its own.
     """
 
-    def __init__(self, environment: Environment, clock: Clock) -> None:
+    def __init__(self, environment: Environment, clock: Clock, attempts: int = ATTEMPTS) -> None:
         self._environment = environment
         self._clock = clock
+        self._attempts = attempts
         self._prefix = environment.get("PARAMETER_PREFIX", DEFAULT_PREFIX).rstrip("/")
 
     @cached_property
     def _ssm(self) -> Any:
-        return make_client("ssm")
+        return make_client("ssm", attempts=self._attempts)
 
     def tokens(self) -> TokenStore:
         """Make the token's store: SSM."""
@@ -144,7 +146,7 @@ class AwsStores:
         """Make the board: DynamoDB."""
         table = self._environment.get("BOARD_TABLE")
         self._environment.check()
-        return DynamoBoard(make_client("dynamodb"), table, self._clock)
+        return DynamoBoard(make_client("dynamodb", attempts=self._attempts), table, self._clock)
 
     def bus(self) -> EventBus:
         """Make the bus: EventBridge."""
@@ -156,7 +158,8 @@ class AwsStores:
         """Make the inbox: SQS, whose long poll outlasts the other clients' patience."""
         url = self._environment.get("QUEUE_URL")
         self._environment.check()
-        return SqsInbox(make_client("sqs", read_seconds=LONGEST_WAIT + READ_SECONDS), url)
+        client = make_client("sqs", read_seconds=LONGEST_WAIT + READ_SECONDS, attempts=self._attempts)
+        return SqsInbox(client, url)
 
 
 class FileStores:
@@ -193,10 +196,10 @@ class FileStores:
         return FileInbox(self.tokens(), self._file.path, self._clock)
 
 
-def stores(environment: Environment, clock: Clock) -> AwsStores | FileStores:
+def stores(environment: Environment, clock: Clock, attempts: int = ATTEMPTS) -> AwsStores | FileStores:
     """Choose by `ENV_FILE`: set, everything stands in that file and beside it; otherwise in AWS."""
     path = environment.get("ENV_FILE", "")
-    return FileStores(Path(path).expanduser(), clock) if path else AwsStores(environment, clock)
+    return FileStores(Path(path).expanduser(), clock) if path else AwsStores(environment, clock, attempts)
 
 
 def user_ids(text: str) -> tuple[str, ...]:
@@ -263,7 +266,7 @@ def worker_deployable(variables: Mapping[str, str] = os.environ) -> WorkerDeploy
     """
     environment, clock = Environment(variables), SystemClock()
     api_root = environment.get("KITE_API_ROOT", KITE_API_ROOT, http_root)
-    make = _checked(environment, stores(environment, clock), "BOARD_TABLE", "QUEUE_URL")
+    make = _checked(environment, stores(environment, clock, attempts=1), "BOARD_TABLE", "QUEUE_URL")
     parameters = make.parameters()
     kite = KiteRest(api_root, parameters, learn)
     return WorkerDeployable(clock, make.tokens(), parameters, make.inbox(), make.board(), kite)

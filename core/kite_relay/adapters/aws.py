@@ -52,7 +52,7 @@ _SETUP_CODES = (
 )
 
 
-def make_client(service: Any, *, read_seconds: float = READ_SECONDS) -> Any:
+def make_client(service: Any, *, read_seconds: float = READ_SECONDS, attempts: int = ATTEMPTS) -> Any:
     """Make a client that gives up soon: whoever calls has a browser, a socket or a timer waiting.
 
     Raises:
@@ -61,7 +61,7 @@ def make_client(service: Any, *, read_seconds: float = READ_SECONDS) -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
     )
     with aws_errors(service):
         return get_session().create_client(service, config=config)

@@ -1,0 +1,243 @@
+"""The worker: all its parts put together, started in order and drained in reverse."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any, Self
+
+import structlog
+
+from kite_relay import __version__
+from kite_relay.adapters.kite_rest import KiteRest
+from kite_relay.config import WorkerDeployable
+from kite_relay.domain.errors import KiteRelayError, LimitExceededError
+from kite_relay.domain.handover_types import Limits
+from kite_relay.domain.records import TicketKey
+from kite_relay.domain.ticks import Mode
+from kite_relay.domain.token import AccessToken
+from kite_relay.logging import scrubber
+from kite_relay.ports import required
+from worker.circuit import Circuit, GuardedParameters
+from worker.desk import Desk
+from worker.feed import Feed
+from worker.heartbeat import Heart
+from worker.inbox import InboxReader
+from worker.instruments import Instruments
+from worker.last_prices import LastPrices
+from worker.metrics import Metrics
+from worker.relay import Relay
+from worker.relay_settings import RelaySettings
+from worker.reporter import Reporter
+from worker.settings import Settings
+from worker.token_watch import TokenWatch
+from worker.upstream import KiteUpstream
+from worker.web import Web
+
+TICK_SECONDS = 0.25
+SAVE_SECONDS = 10.0
+RESOLVE_AGAIN_SECONDS = 60.0
+RESOLVE_EVERY_SECONDS = 6 * 3600.0
+DRAIN_SECONDS = 1.5
+ALWAYS = "always"
+"""The owner of the instruments that are held whether anyone listens or not."""
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker; use as `async with`.
+
+    Args:
+        settings: what it was told.
+        ports: what it works with.
+    """
+
+    def __init__(self, settings: Settings, ports: WorkerDeployable) -> None:
+        clock = ports.clock
+        self.settings = settings
+        self.clock = clock
+        self.metrics = Metrics()
+        self.metrics.build.info({"version": __version__})
+        roll = random.SystemRandom().random
+        self.ssm, self.sqs, self.dynamodb = (
+            Circuit(name, clock, self._aws_failed) for name in ("ssm", "sqs", "dynamodb")
+        )
+        self.parameters = GuardedParameters(ports.parameters, self.ssm)
+        self.upstream = KiteUpstream("", settings.kite_ticker_root)
+        self.desk = Desk(ports.board, self.dynamodb, clock)
+        kite = KiteRest(settings.kite_api_root, self.parameters, scrubber.learn)
+        self.reporter = Reporter(self.desk, self.metrics, clock, kite, self._changed)
+        self.feed = Feed(
+            upstream=self.upstream,
+            clock=clock,
+            roll=roll,
+            watcher=self.reporter,
+            later=lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call),
+            limits=Limits(liveness=settings.liveness_seconds),
+        )
+        self.reporter.answer = self.feed.probed
+        self.reporter.on_reject = self._forget_api_key
+        self._missing: list[dict[str, Any]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch_tokens(ports, roll)
+        self._show()
+
+    def _watch_tokens(self, ports: WorkerDeployable, roll: Callable[[], float]) -> None:
+        """Put together what brings tokens in."""
+        self.watch = TokenWatch(
+            store=ports.tokens,
+            circuit=self.ssm,
+            clock=self.clock,
+            seen=self._token_seen,
+            roll=roll,
+            interval=self.settings.reconcile_seconds,
+        )
+        self.inbox = InboxReader(
+            inbox=ports.inbox,
+            circuit=self.sqs,
+            name=ports.tokens.name,
+            look=self.watch.look,
+            mover=self.feed,
+            count=lambda outcome: self.metrics.inbox.labels(outcome).inc(),
+        )
+
+    def _show(self) -> None:
+        """Put together what goes out: ticks, health, prices that survive."""
+        settings, clock = self.settings, self.clock
+        self.heart = Heart(
+            feed=self.feed,
+            desk=self.desk,
+            clock=clock,
+            metrics=self.metrics,
+            circuits=(self.ssm, self.sqs, self.dynamodb),
+            reporter=self.reporter,
+            seconds=settings.heartbeat_seconds,
+        )
+        self.prices = LastPrices(settings.state_dir, self.feed.bus.latest, clock)
+        self.instruments = Instruments(settings.kite_api_root, settings.instruments, settings.state_dir)
+        self.web = Web(settings.web_host, settings.web_port, self.heart.unready, self._render)
+        relay_settings = RelaySettings(
+            host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
+        )
+        self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock)
+        self.heart.clients = self.relay.clients
+        self.heart.others.append(self.relay.findings)
+        self.heart.others.append(lambda: self._missing)
+
+    async def __aenter__(self) -> Self:
+        log.info("starting", version=__version__, restored=self.prices.restore())
+        self._hold(dict(self.instruments.remembered()))
+        web_port = await self.web.start()
+        await self.relay.start()
+        self._offer_tickets()
+        log.info("listening", relay_port=self.relay.port, web_port=web_port)
+        for work in (
+            self.desk.run(),
+            self.heart.run(),
+            self._tick(),
+            self.watch.run(),
+            self.inbox.run(),
+            self._resolve(),
+            self._keep_prices(),
+        ):
+            self._tasks.append(asyncio.create_task(_endless(work)))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Drain: clients are told to come back (1012), prices saved, the last word goes to the board."""
+        desk, *others = self._tasks
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self.relay.stop()
+        self.feed.stop()
+        self.prices.write(self.prices.snapshot())
+        self.heart.beat()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.desk.drain(), DRAIN_SECONDS)
+        desk.cancel()
+        await asyncio.gather(desk, return_exceptions=True)
+        await self.web.stop()
+        log.info("stopped")
+
+    # ---- the endless tasks ------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.feed.tick()
+
+    async def _keep_prices(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            await asyncio.to_thread(self.prices.write, self.prices.snapshot())
+
+    async def _resolve(self) -> None:
+        """Learn the tokens of the instruments that are held always, again and again: contracts come and go."""
+        while True:
+            try:
+                found = await asyncio.to_thread(self.instruments.fetch)
+            except KiteRelayError as error:
+                log.warning("the instruments were not resolved", error=str(error))
+                await asyncio.sleep(RESOLVE_AGAIN_SECONDS)
+                continue
+            if found.server_time is not None:
+                self.heart.skew = round((self.clock.now() - found.server_time).total_seconds(), 1)
+            self._hold(dict(found.tokens))
+            self._note_missing(found.unknown)
+            await asyncio.sleep(RESOLVE_EVERY_SECONDS)
+
+    # ---- small things -----------------------------------------------------------------------------------------------
+
+    async def _token_seen(self, token: AccessToken) -> None:
+        if not self.upstream.api_key:
+            self.upstream.api_key = await asyncio.to_thread(required, self.parameters, "api_key")
+        self.feed.token_seen(token)
+
+    def _forget_api_key(self) -> None:
+        """Read the key anew before the next look: a token is rejected when the app's key was replaced, too."""
+        self.upstream.api_key = ""
+
+    def _hold(self, tokens: dict[str, int]) -> None:
+        try:
+            self.feed.bus.want(ALWAYS, dict.fromkeys(tokens.values(), Mode.FULL))
+        except LimitExceededError as error:
+            log.warning("the instruments to hold always do not fit", error=str(error))
+
+    def _note_missing(self, names: object) -> None:
+        if names:
+            log.warning("instruments that Kite does not know", names=names)
+            detail = f"Kite's list has no {', '.join(map(str, names))}: check INSTRUMENTS"  # type: ignore[call-overload]
+            since = self.clock.now().isoformat()
+            self._missing = [{"code": "instruments_unknown", "since": since, "detail": detail}]
+        else:
+            self._missing = []
+
+    def _offer_tickets(self) -> None:
+        record = TicketKey(secrets.token_urlsafe(32), self.clock.now())
+        scrubber.learn(record.key)
+        self.relay.use_ticket_key(record)
+        self.desk.put(TicketKey.KEY, record.to_item())
+
+    def _render(self) -> bytes:
+        self.heart.measure()
+        if self.watch.last_success is not None:
+            self.metrics.reconciled.set(self.watch.last_success)
+        return self.metrics.render()
+
+    def _aws_failed(self, service: str) -> None:
+        self.metrics.aws_errors.labels(service).inc()
+
+    def _changed(self) -> None:
+        self.heart.change()
+
+
+async def _endless(work: Coroutine[Any, Any, None]) -> None:
+    """Run one of the endless tasks; should it end by a bug of ours, the log says so and the others go on."""
+    try:
+        await work
+    except Exception:
+        log.exception("a task of the worker has ended")
+        raise
