@@ -98,6 +98,20 @@ class Instruments:
         self._keep(found.tokens)
         return Resolved(found.tokens, found.unknown, _parse_date(date))
 
+    def dump(self) -> str:
+        """Ask Kite for the whole list, as its CSV.
+
+        Raises:
+            KiteUnavailableError: it did not answer, or not with a list.
+        """
+        try:
+            response = self._http.request("GET", self._url, headers={"X-Kite-Version": "3"})
+            if response.status != OK:
+                raise KiteUnavailableError(f"Kite answered {response.status} for the instruments dump")
+            return response.data.decode("utf-8")
+        except (urllib3.exceptions.HTTPError, OSError, UnicodeDecodeError) as error:
+            raise KiteUnavailableError("Kite did not give the instruments dump") from error
+
     def _keep(self, tokens: Mapping[str, int]) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

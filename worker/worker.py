@@ -28,6 +28,7 @@ from worker.instruments import Instruments
 from worker.last_prices import LastPrices
 from worker.metrics import Metrics
 from worker.relay import Relay
+from worker.relay_find import Directory
 from worker.relay_settings import RelaySettings
 from worker.reporter import Reporter
 from worker.settings import Settings
@@ -121,7 +122,8 @@ class Worker:
         relay_settings = RelaySettings(
             host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
         )
-        self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock)
+        directory = Directory(self.instruments.dump, settings.instruments, clock)
+        self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock, directory=directory)
         self.heart.clients = self.relay.clients
         self.heart.others.append(self.relay.findings)
         self.heart.others.append(lambda: self._missing)
