@@ -43,6 +43,8 @@ lock: $(UV) ## Pin the requirements anew, with hashes
 	@for name in uv worker dev sam ministack; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --no-emit-find-links $(LOCKFLAGS) requirements/$$name.in -o requirements/$$name.txt; done
+	@$(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links $(LOCKFLAGS) requirements/reminder.in -o functions/reminder/requirements.txt
 
 # ---- tools ----------------------------------------------------------------------------------------------------------
 

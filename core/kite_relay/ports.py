@@ -176,9 +176,17 @@ class StatusBoard(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Which channels took a message and which failed: their names, never their addresses."""
+
+    sent: Sequence[str] = ()
+    failed: Sequence[str] = ()
+
+
 class Notifier(Protocol):
     """Sends one message to the operator's phone."""
 
-    def notify(self, title: str, body: str) -> Sequence[str]:
-        """Send through every channel; returns the names of the channels that failed (never their addresses)."""
+    def notify(self, title: str, body: str) -> Delivery:
+        """Send through every channel; a channel that fails is told, not raised."""
         ...

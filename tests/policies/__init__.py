@@ -68,6 +68,8 @@ class Policy:
 
 
 def _holds(operator: str, tests: Mapping[str, Any], context: Mapping[str, Sequence[str]]) -> bool:
+    if operator == "StringNotEquals":
+        return all(set(context.get(key, ())).isdisjoint(_listed(values)) for key, values in tests.items())
     if operator != "ForAllValues:StringLike":
         raise NotImplementedError(f"this evaluator does not know {operator}")
     return all(

@@ -41,6 +41,12 @@ def status() -> Policy:
 
 
 @pytest.fixture
+def reminder() -> Policy:
+    """What reminder may do."""
+    return POLICIES["ReminderRole"]
+
+
+@pytest.fixture
 def worker() -> Policy:
     """What the worker may do."""
     return POLICIES["WorkerUser"]
@@ -116,6 +122,28 @@ def test_the_worker_reads_one_token_and_drains_one_queue(worker: Policy) -> None
     assert not worker.decide("dynamodb:PutItem", BOARD, keys("session#forged"))
     assert not worker.decide("dynamodb:PutItem", BOARD, keys("token"))
     assert not worker.decide("events:PutEvents", BUS)
+
+
+def test_the_reminder_decrypts_its_channels_and_nothing_else(reminder: Policy) -> None:
+    """It sees when the token was written, never the token; it remembers what it told, and writes nothing else."""
+
+    def decrypt(name: str) -> dict[str, tuple[str, ...]]:
+        return {"kms:EncryptionContext:PARAMETER_ARN": (PARAMETER + name,)}
+
+    denials = [one for one in reminder.statements if one.effect == "Deny"]
+    assert not any(one.matches("kms:Decrypt", KEY, decrypt("notify_urls")) for one in denials)
+    assert all(one.matches("kms:Decrypt", KEY, decrypt("access_token")) for one in denials)
+    assert all(one.matches("kms:Decrypt", KEY, {}) for one in denials)
+    assert reminder.decide("ssm:GetParameter", PARAMETER + "notify_urls")
+    assert reminder.decide("ssm:GetParameter", TOKEN)
+    assert reminder.decide("dynamodb:PutItem", BOARD, keys("nudge#2026-11-25#08:00"))
+    assert reminder.decide("dynamodb:DeleteItem", BOARD, keys("nudge#2026-11-25#08:00"))
+    assert reminder.decide("dynamodb:PutItem", BOARD, keys("notify"))
+    assert not reminder.decide("ssm:GetParameter", PARAMETER + "api_secret")
+    assert not reminder.decide("ssm:PutParameter", TOKEN)
+    assert not reminder.decide("dynamodb:PutItem", BOARD, keys("token"))
+    assert not reminder.decide("dynamodb:PutItem", BOARD, keys("session#forged"))
+    assert not reminder.decide("dynamodb:BatchGetItem", BOARD, keys("ticket_key"))
 
 
 def test_only_the_two_rules_may_send_to_the_queues() -> None:

@@ -18,6 +18,7 @@ VERBS = {
     # verb: (module, one line of help)
     "status": ("tools.cli.status", "Tell whether token, market and feed are well, and what to do if not."),
     "watch": ("tools.cli.watch", "Watch live prices in the terminal, through the relay."),
+    "calendar": ("tools.cli.calendar", "Declare a closure or a session that the calendar does not know yet."),
     "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
     "doctor": ("tools.cli.doctor", "Examine everything, and tell how to mend what is wrong."),
     "sim": ("tools.cli.sim", "Start a simulated Kite, or tell a running one to misbehave."),

@@ -1,13 +1,14 @@
 """`kite-relay market`: is there a session on a date, why, and what happens at which minute."""
 
 import json
+import os
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
 
-from kite_relay.adapters.calendar import load_calendar
-from kite_relay.domain.market import SEGMENTS
+from kite_relay.adapters.calendar import CalendarSource, load_calendar
+from kite_relay.domain.market import SEGMENTS, Calendar
 from kite_relay.domain.market_report import describe_day, describe_now
 from kite_relay.domain.token import IST
 
@@ -30,6 +31,18 @@ def _segments(wanted: list[str]) -> list[str]:
     return wanted or list(SEGMENTS)
 
 
+def _calendar(now: datetime) -> tuple[Calendar, str]:
+    """Give the calendar, and whether the operator's overrides are in it: they are where the settings are."""
+    if not {"ENV_FILE", "PARAMETER_PREFIX"} & os.environ.keys():
+        return load_calendar(), "not looked at: set PARAMETER_PREFIX or ENV_FILE"
+    from kite_relay.adapters.clock import SystemClock  # noqa: PLC0415 - botocore costs 200 ms, and is not always needed
+    from kite_relay.config import Environment, stores  # noqa: PLC0415 - the same
+
+    source = CalendarSource(stores(Environment(os.environ), SystemClock()).parameters())
+    calendar = source.current(now)
+    return calendar, source.problem or f"{len(calendar.overrides)} in force"
+
+
 @app.command()
 def market(
     day: Annotated[str, typer.Argument(metavar="[DATE]", help="The date, like 2026-11-24.")] = "today",
@@ -40,9 +53,10 @@ def market(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
 ) -> None:
     """Tell whether there is a session on a date, why, and each segment's schedule (India's time)."""
-    wanted, calendar, now = parse_date(day), load_calendar(), datetime.now(UTC)
+    wanted, now = parse_date(day), datetime.now(UTC)
+    calendar, overrides = _calendar(now)
     segments = _segments(segment or [])
-    facts = describe_day(calendar, wanted, segments)
+    facts = describe_day(calendar, wanted, segments) | {"overrides": overrides}
     if wanted == now.astimezone(IST).date():
         facts["now"] = describe_now(calendar, now, segments)
     typer.echo(json.dumps(facts, indent=2) if as_json else _render(facts))
@@ -62,6 +76,7 @@ def _render(facts: dict[str, Any]) -> str:
         until = f" until {phase['until'][:16].replace('T', ' ')}" if phase["until"] else ""
         lines.append(f"  now: {name:<12} {phase['status']} ({phase['sub_phase']}){until}")
     lines.append(f"  next session: {facts['next_trading_day'] or 'UNKNOWN'}; data through {facts['valid_through']}")
+    lines.append(f"  overrides: {facts['overrides']}")
     return "\n".join(lines)
 
 

@@ -59,7 +59,7 @@ class CalendarSource:
                 self._version = version
             self.problem = None
         except MalformedError as error:
-            self.problem = f"{error}: write it anew with `kite-relay calendar`"
+            self.problem = f"{error}: start anew with `kite-relay calendar clear`"
         except ConfigurationError as error:
             self.problem = f"the market overrides cannot be read: {error}"
         except KiteRelayError as error:

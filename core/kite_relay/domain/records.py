@@ -107,6 +107,25 @@ class TicketKey(Record):
     made_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Notifications(Record):
+    """Key `notify`: how the last message to the operator went. Written by the reminder only.
+
+    `failed` names the channels that did not take it, never their addresses; empty when all did.
+    """
+
+    KEY = "notify"
+
+    failed: list[str] = field(default_factory=list)
+    failed_at: datetime | None = None
+    sent_at: datetime | None = None
+
+
+def nudge_key(reason: str) -> str:
+    """Name the marker of one message that was sent: {sent_at}; `reason` begins with its day."""
+    return f"nudge#{reason}"
+
+
 def login_key(attempt_id: str) -> str:
     """Name the item of one login attempt: {outcome}; lives as long as its state."""
     return f"login#{attempt_id}"

@@ -13,7 +13,7 @@ from kite_relay import __version__
 from kite_relay.domain.errors import KiteRelayError
 from kite_relay.domain.health import Health, assess
 from kite_relay.domain.market import Calendar
-from kite_relay.domain.records import Heartbeat, TokenCheck, TokenRecord, session_key, timeline_key
+from kite_relay.domain.records import Heartbeat, Notifications, TokenCheck, TokenRecord, session_key, timeline_key
 from kite_relay.domain.status_market import MarketFacts
 from kite_relay.domain.status_rules import Facts
 from kite_relay.domain.status_token import TokenFacts
@@ -99,10 +99,12 @@ class ReportStatus:
             session: the owner's session cookie, if the request carries one.
         """
         now = self._sources.clock.now()
-        keys = [TokenRecord.KEY, TokenCheck.KEY, Heartbeat.KEY, timeline_key(now.astimezone(IST).date())]
+        day_key = timeline_key(now.astimezone(IST).date())
+        keys = [TokenRecord.KEY, TokenCheck.KEY, Heartbeat.KEY, Notifications.KEY, day_key]
         owner_key = session_key(sha256(session.encode()).hexdigest()) if session else ""
         board = self._board([*keys, owner_key] if owner_key else keys)
         items = board or {}
+        told = Notifications.from_item(items.get(Notifications.KEY)) or Notifications()
         calendar = self._sources.calendar.current(now)
         facts = Facts(
             now=now,
@@ -113,8 +115,10 @@ class ReportStatus:
             version=__version__,
             board_answered=board is not None,
             api_key_present=self._api_key_present(),
+            failed_channels=tuple(told.failed),
+            failed_at=told.failed_at,
         )
-        entries = items.get(keys[-1], {}).get("entries", ())
+        entries = items.get(day_key, {}).get("entries", ())
         owner = str(items[owner_key].get("user_id", "")) if owner_key in items else ""
         return Report(facts, assess(facts), calendar, owner, tuple(entries))
 
