@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from kite_relay.domain.errors import ConfigurationError, StoreUnavailableError, WillPassError
 from kite_relay.ports import Clock, Parameter, Parameters
@@ -34,10 +34,18 @@ class Circuit:
         service: its name, for findings and metrics.
         clock: the two clocks.
         on_error: told of every failed call.
+        thread: runs a blocking call beside the loop.
     """
 
-    def __init__(self, service: str, clock: Clock, on_error: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        service: str,
+        clock: Clock,
+        on_error: Callable[[str], None] = lambda _: None,
+        thread: Callable[[Callable[[], T]], Awaitable[T]] = asyncio.to_thread,
+    ) -> None:
         self.service = service
+        self._thread: Callable[[Callable[[], Any]], Awaitable[Any]] = thread
         self.down: Down | None = None
         """Set from the second failure in a row on: one alone is a blip."""
         self._failures = 0
@@ -54,7 +62,8 @@ class Circuit:
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the service in a thread, unless it is resting; raises what `run` raises."""
         self._check()
-        return await asyncio.to_thread(lambda: self.run(function, *args, **kwargs))
+        result: T = await self._thread(lambda: self.run(function, *args, **kwargs))
+        return result
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the service, unless it is resting.

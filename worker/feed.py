@@ -7,7 +7,7 @@ out and reports what happened.
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kite_relay.domain.handover import LIMITS, live, settled, step
@@ -90,6 +90,8 @@ class Feed:
         self.state = State()
         self.subscriptions = Subscriptions(lanes=limits.connections)
         self.bus = Bus(self.want)
+        self.recall: Callable[[Iterable[int]], None] = lambda _: None
+        """Brings back the last known packets of instruments; set by the composition root."""
         self.links: dict[int, Link] = {}
         self.last_tick: float | None = None
         self._dials: Counter[str] = Counter()
@@ -134,6 +136,8 @@ class Feed:
         """
         changes = self.subscriptions.want(owner, wants)
         self._wants_changed_at = self.monotonic()
+        if not self.live:
+            self.recall(wants)  # Kite cannot tell now, so the last known packet is the best there is
         if not self._dirty and changes:
             self._later(self._batch_seconds, self.flush)
         for lane, change in changes.items():

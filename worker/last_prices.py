@@ -1,12 +1,13 @@
 """The latest packet of each instrument, kept over a restart and a week-end, with its age.
 
-One small file, replaced whole: 9000 full packets are under 2 MB. Ages are to the second: once a second it is looked at
+What nobody wants any more is remembered too, for the one who asks again before Kite can be asked. One small file,
+replaced whole: 9000 full packets are under 2 MB. Ages are to the second: once a second it is looked at
 which packets changed, so that the hot path pays nothing.
 """
 
 import os
 import tempfile
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from struct import Struct, error
 
@@ -16,6 +17,8 @@ from kite_relay.domain.ticks import MIN_PACKET
 from kite_relay.ports import Clock
 
 MAGIC = b"kite-relay last packets 1\n"
+KEEP_SECONDS = 14 * 86_400.0
+"""How long an instrument that nobody wants is remembered: contracts expire."""
 _HEAD = Struct(">IdH")
 
 log = structlog.get_logger(__name__)
@@ -38,7 +41,7 @@ class LastPrices:
         self._came: dict[int, float] = {}
 
     def restore(self) -> int:
-        """Read the file back into the bus; returns how many packets. A broken file is set aside with a warning."""
+        """Read the file back; returns how many packets. A broken file costs a warning and the memory of prices."""
         try:
             data = self._path.read_bytes()
             found = dict(_parse(data))
@@ -48,9 +51,8 @@ class LastPrices:
             log.warning("the last prices could not be read; starting without", path=str(self._path), error=str(problem))
             return 0
         for token, (came, packet) in found.items():
-            if token not in self._latest:
-                self._latest[token] = self._known[token] = packet
-                self._came[token] = came
+            self._known[token] = packet
+            self._came[token] = came
         return len(found)
 
     def look(self) -> None:
@@ -62,6 +64,12 @@ class LastPrices:
                 known[token] = packet
                 self._came[token] = now
 
+    def recall(self, tokens: Iterable[int]) -> None:
+        """Give the bus back what it has forgotten of these instruments, if it was ever known."""
+        for token in tokens:
+            if token in self._known:
+                self._latest.setdefault(token, self._known[token])
+
     def ages(self) -> Mapping[int, float]:
         """Tell how many seconds ago each instrument's packet came."""
         now = self._clock.now().timestamp()
@@ -71,9 +79,15 @@ class LastPrices:
         """Give what `write` puts into the file; taken on the loop's thread, as the packets keep changing."""
         self.look()
         parts = [MAGIC]
-        for token, packet in self._latest.items():
+        self._forget_old()
+        for token, packet in self._known.items():
             parts += (_HEAD.pack(token, self._came[token], len(packet)), packet)
         return b"".join(parts)
+
+    def _forget_old(self) -> None:
+        oldest = self._clock.now().timestamp() - KEEP_SECONDS
+        for token in [token for token, came in self._came.items() if came < oldest and token not in self._latest]:
+            del self._known[token], self._came[token]
 
     def write(self, data: bytes) -> None:
         """Replace the file; a disk that is full or read-only costs the memory of prices, nothing else."""

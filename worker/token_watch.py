@@ -81,9 +81,11 @@ class TokenWatch:
     async def run(self) -> None:
         """Look for ever."""
         while True:
+            share = SOONEST + (LATEST - SOONEST) * self._roll()
+            pause = self._interval * share
             try:
                 await self.look()
             except KiteRelayError as error:
                 log.warning("the store was not read", error=str(error))
-            share = SOONEST + (LATEST - SOONEST) * self._roll()
-            await asyncio.sleep(max(self._interval * share, self._circuit.rest))
+                pause = self._circuit.rest or pause
+            await asyncio.sleep(pause)

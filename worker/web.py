@@ -1,6 +1,6 @@
 """Health and metrics over HTTP, for the host's eyes only (bound to loopback by default)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -11,24 +11,34 @@ Readiness = Callable[[], list[dict[str, Any]]]
 
 
 class Web:
-    """Serves /healthz (the loop turns), /readyz (everything flows), /metrics.
+    """Serves /healthz (the loop turns), /readyz (everything flows), /metrics, /ages (of the last prices, no prices).
 
     Args:
         host: where to listen.
         port: the port; 0 takes a free one.
         findings: what is wrong now; empty when ready.
         render: gives the metrics' text.
+        ages: gives the seconds since each instrument's last packet.
     """
 
-    def __init__(self, host: str, port: int, findings: Readiness, render: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        findings: Readiness,
+        render: Callable[[], bytes],
+        ages: Callable[[], Mapping[int, float]],
+    ) -> None:
         self._host = host
         self._port = port
         self._findings = findings
         self._render = render
+        self._ages = ages
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/ages", self._show_ages)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> int:
@@ -49,6 +59,9 @@ class Web:
         findings = self._findings()
         body = {"status": "ready" if not findings else "not ready", "findings": findings}
         return web.json_response(body, status=UNREADY if findings else OK)
+
+    async def _show_ages(self, _: web.Request) -> web.Response:
+        return web.json_response({str(token): round(age, 1) for token, age in self._ages().items()})
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

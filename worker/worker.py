@@ -41,6 +41,9 @@ SAVE_SECONDS = 10.0
 RESOLVE_AGAIN_SECONDS = 60.0
 RESOLVE_EVERY_SECONDS = 6 * 3600.0
 DRAIN_SECONDS = 1.5
+SERVICES = ("ssm", "sqs", "dynamodb")
+FILES = ("env_file", "env_file_watch", "board_file")
+"""What stands in their place in one-machine mode."""
 ALWAYS = "always"
 """The owner of the instruments that are held whether anyone listens or not."""
 
@@ -63,7 +66,7 @@ class Worker:
         self.metrics.build.info({"version": __version__})
         roll = random.SystemRandom().random
         self.ssm, self.sqs, self.dynamodb = (
-            Circuit(name, clock, self._aws_failed) for name in ("ssm", "sqs", "dynamodb")
+            Circuit(name, clock, self._aws_failed) for name in (FILES if settings.env_file else SERVICES)
         )
         self.parameters = GuardedParameters(ports.parameters, self.ssm)
         self.upstream = KiteUpstream("", settings.kite_ticker_root)
@@ -117,8 +120,9 @@ class Worker:
             seconds=settings.heartbeat_seconds,
         )
         self.prices = LastPrices(settings.state_dir, self.feed.bus.latest, clock)
+        self.feed.recall = self.prices.recall
         self.instruments = Instruments(settings.kite_api_root, settings.instruments, settings.state_dir)
-        self.web = Web(settings.web_host, settings.web_port, self.heart.unready, self._render)
+        self.web = Web(settings.web_host, settings.web_port, self.heart.unready, self._render, self.prices.ages)
         relay_settings = RelaySettings(
             host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
         )

@@ -229,8 +229,8 @@ class _Step:
 
     def _flush_passed(self) -> None:
         token = self.state.token
-        if token is None or not token.usable:
-            return
+        if token is None or not token.usable or self.state.rejected:
+            return  # a rejected token is asked about anyway, as rarely as it must be
         for socket in self.state.sockets:
             self._update(socket, before_flush=True)
         self._set(reverify=True, probe_at=self.now, probing=False)
@@ -305,6 +305,8 @@ class _Step:
                 continue
             if len(self.state.sockets) < self.limits.connections:
                 self._dial_lane(lane)
+            elif not any(self._on(lane)):
+                self._make_way()
             elif self.state.lanes == self.limits.connections:
                 self._make_room(lane)
             return
@@ -318,21 +320,32 @@ class _Step:
         self._set(sockets=(*self.state.sockets, socket), next_id=id_ + 1)
         self.commands.append(Dial(id_, lane, token))
 
+    def _make_way(self) -> None:
+        """A lane has nothing while others have two sockets: those give up the older, if the newer stands."""
+        if any(s.phase is not Phase.OPEN for s in self.state.sockets):
+            return
+        for new in self._standing():
+            older = [s for s in self._on(new.lane) if s.id < new.id]
+            if older and not any(s.id > new.id for s in self._on(new.lane)):
+                self.commands.append(Promote(new.id, older[-1].id))
+                for socket in older:
+                    self._close(socket)
+
     def _make_room(self, lane: int) -> None:
         """All connections are in use: break one lane before making it, but only for a token that Kite has accepted.
 
         And only when every other lane is whole, so that never more than one share of the instruments is without.
         """
         if not self.state.verified:
-            if not self.state.probing and self.state.probe_at is None:
-                self._set(probe_at=self.now)
-                self._probe()
-            return
-        if any(s.phase is not Phase.OPEN for s in self.state.sockets):
-            return
-        if all(self._ready(s) for s in self.state.sockets if self._fresh(s)):
+            self._ask_soon()
+        elif all(s.phase is Phase.OPEN and (self._ready(s) or not self._fresh(s)) for s in self.state.sockets):
             for old in self._on(lane):
                 self._close(old)
+
+    def _ask_soon(self) -> None:
+        if not self.state.probing and self.state.probe_at is None:
+            self._set(probe_at=self.now)
+            self._probe()
 
     # ---- small things -----------------------------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class Listener:
         self.found["ticks"] += ticks
         self.stop_if_done()
 
-    def on_message(self, _ticker: KiteTicker, payload: bytes, is_binary: bool) -> None:  # noqa: FBT001 - kiteconnect's signature
+    def on_message(self, _ticker: KiteTicker, payload: bytes, is_binary: bool) -> None:
         """Count what on_ticks does not see."""
         if is_binary and len(payload) == 1:
             self.found["heartbeats"] += 1
