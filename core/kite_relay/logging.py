@@ -35,18 +35,20 @@ MIN_SECRET_LENGTH = 6
 PREFIX_LENGTH = 8
 """So much of a long secret's beginning gives it away: `token[:8]` in a log is blanked too."""
 MIN_PREFIXED_LENGTH = 16
-MAX_VALUES = 256
+MAX_VALUES = 64
 """The oldest are forgotten beyond it; a process learns a handful a day."""
 
 _names = "|".join(SECRET_NAMES)
+_start = r"(?:\b|(?<=%[0-9A-Fa-f]{2}))"
+"""Where a word begins; also after a URL-encoded character, whose last one is a letter or digit too."""
 _before = r"""(?:\\?["']?\s*(?:=|:|%3D|%253D)\s*|\\?["']\s*,\s*)\[?b?\\?["']?"""
-_NAMED = re.compile(rf"""(?i)\b((?:{_names}){_before})[^\s&"',;)}}\]<>\\]+""")
+_NAMED = re.compile(rf"""(?i){_start}((?:{_names}){_before})[^\s&"',;)}}\]<>\\]+""")
 _HEADERS = re.compile(
     r"""(?i)\b((?:(?:proxy-)?authorization|(?:set-)?cookie)(?:["']?\s*[:=]\s*|["']\s*,\s*)\[?b?["']?)[^"'\r\n]+"""
 )
 _SHAPES = re.compile(
-    r"\bv1\.[A-Za-z0-9_-]{22}\.[0-9]{1,12}\.[A-Za-z0-9_-]+"  # a login's state
-    r"|\bkr_[A-Za-z0-9]{20,}"  # a relay key
+    _start + r"v1\.[A-Za-z0-9_-]{22}\.[0-9]{1,12}\.[A-Za-z0-9_-]+"  # a login's state
+    r"|" + _start + r"kr_[A-Za-z0-9]{20,}"  # a relay key
     r"|(?<=__Host-kr-owner=)[A-Za-z0-9_-]+|(?<==)[A-Za-z0-9_-]{43}(?=;\s*Path=/)"  # our cookies
     r"|\b[0-9]{8,12}:[A-Za-z0-9_-]{30,}"  # a Telegram bot's token
 )
@@ -57,8 +59,7 @@ class Scrubber:
     """Knows the process's secrets and blanks them."""
 
     def __init__(self) -> None:
-        self._values: OrderedDict[str, str] = OrderedDict()
-        self._pattern: re.Pattern[str] | None = None
+        self._values: OrderedDict[str, re.Pattern[str]] = OrderedDict()
         self._lock = threading.Lock()
 
     def learn(self, *values: str) -> None:
@@ -68,15 +69,15 @@ class Scrubber:
                 if value in self._values:
                     self._values.move_to_end(value)
                 elif len(value) >= MIN_SECRET_LENGTH:
-                    self._values[value] = "|".join(_forms(value))
+                    self._values[value] = re.compile("|".join(_forms(value)))
                     while len(self._values) > MAX_VALUES:
                         self._values.popitem(last=False)
-                    self._pattern = re.compile("|".join(self._values.values()))
 
     def scrub(self, text: str) -> str:
         """Return the text without its secrets."""
-        pattern = self._pattern
-        if pattern:
+        with self._lock:
+            patterns = list(self._values.values())
+        for pattern in patterns:
             text = pattern.sub(BLANK, text)
         text = _HEADERS.sub(rf"\g<1>{BLANK}", _NAMED.sub(rf"\g<1>{BLANK}", text))
         return _SHAPES.sub(BLANK, _ATTEMPT_COOKIE.sub(rf"\g<1>{BLANK}", text))

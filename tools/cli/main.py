@@ -16,6 +16,10 @@ from kite_relay.domain.errors import KiteRelayError
 
 VERBS = {
     # verb: (module, one line of help)
+    "login": ("tools.cli.login", "Open the login, here or on the phone; or finish one by hand."),
+    "logout": ("tools.cli.logout", "Kill the token at Zerodha; nothing flows until the next login."),
+    "token": ("tools.cli.token", "Tell what is known of the token, or set one by hand."),
+    "serve": ("tools.cli.serve", "Run everything on this machine, without AWS."),
     "status": ("tools.cli.status", "Tell whether token, market and feed are well, and what to do if not."),
     "watch": ("tools.cli.watch", "Watch live prices in the terminal, through the relay."),
     "calendar": ("tools.cli.calendar", "Declare a closure or a session that the calendar does not know yet."),

@@ -1,0 +1,109 @@
+"""One machine without AWS: the real command, the simulated Kite, a login, a second one, a hand edit, a logout."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession
+
+from kite_relay.adapters import dotenv
+from tools.devstack.browser import Browser
+from tools.devstack.places import Ports
+from tools.simulator import Simulator
+
+USER = "AB1234"
+
+
+class Machine:
+    """One running `kite-relay serve`."""
+
+    def __init__(self, folder: Path, ports: Ports, process: asyncio.subprocess.Process) -> None:
+        self.env_file = folder / ".env"
+        self.page = f"http://localhost:{ports.page}"
+        self.process = process
+
+    async def until(self, seen: Callable[[dict[str, Any]], bool], seconds: float = 20) -> None:
+        """Ask for the token's status until it is as wanted."""
+        deadline, body = time.monotonic() + seconds, {}
+        async with ClientSession() as session:
+            while time.monotonic() < deadline:
+                async with session.get(f"{self.page}/api/token-status") as answer:
+                    body = await answer.json()
+                if seen(body):
+                    return
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"never seen; the last was {body}")
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, simulator: Simulator) -> AsyncIterator[Machine]:
+    """Write the file, start the command, wait for its invitation, and end it like Ctrl-C."""
+    ports = Ports.free()
+    simulator.app(f"http://localhost:{ports.page}/callback")
+    folder.joinpath(".env").write_text(
+        f"# mine\nKITE_API_KEY=simulatorkey\nKITE_API_SECRET=simulator-secret\nALLOWED_USER_IDS={USER}\n"
+        f"KITE_API_ROOT={simulator.rest_root}\nKITE_LOGIN_ROOT={simulator.login_root}\n"
+        f"KITE_TICKER_ROOT={simulator.ticker_root}\nRELAY_PORT={ports.relay}\nWEB_PORT={ports.worker}\n"
+        f"STATE_DIR={folder}/state\nHEARTBEAT_SECONDS=1\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("kite-relay")), "serve", "--port", str(ports.page)),
+        cwd=Path(__file__).parents[2],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "ENV_FILE": str(folder / ".env"), "LOG_LEVEL": "DEBUG"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said = bytearray()
+    try:
+        assert process.stdout is not None
+        while b"press Log in" not in said:
+            line = await asyncio.wait_for(process.stdout.readline(), 30)
+            assert line, said.decode()
+            said += line
+        draining = asyncio.ensure_future(_drain(process.stdout, said))
+        yield Machine(folder, ports, process)
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 10) == 0, said.decode()[-3000:]
+        await draining
+        folder.joinpath("output").write_bytes(said)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _drain(stream: asyncio.StreamReader, said: bytearray) -> None:
+    while chunk := await stream.read(65536):
+        said += chunk
+
+
+async def test_the_whole_day_on_one_machine(tmp_path: Path) -> None:
+    """Two logins, the second while ticks flow; a token put by hand; a logout. No secret in the output at DEBUG."""
+    secrets = {"simulator-secret"}
+    async with Simulator(seed=3) as simulator, running(tmp_path, simulator) as machine:
+        await machine.until(lambda body: body["token_expiry"]["status"] == "MISSING")
+        async with Browser(machine.page) as browser:
+            for generation in (1, 2):
+                login = await browser.log_in(USER)
+                assert "You are logged in" in login.page
+                await machine.until(lambda body: body["token_expiry"]["verified_at"] is not None)
+                secrets.add(dotenv.parse(machine.env_file.read_text())["KITE_ACCESS_TOKEN"])
+                assert f'"version": {generation}' in machine.env_file.with_name(".env.versions").read_text()
+        assert stat.S_IMODE(machine.env_file.stat().st_mode) == 0o600
+        assert machine.env_file.read_text().startswith("# mine\n")
+        by_hand = simulator.mint(USER)["access_token"]
+        secrets.add(by_hand)
+        text = machine.env_file.read_text()
+        machine.env_file.write_text(dotenv.update(text, {"KITE_ACCESS_TOKEN": by_hand}))
+        await machine.until(lambda body: body["token_expiry"]["status"] == "VALID", 30)
+        assert '"version": 3' in machine.env_file.with_name(".env.versions").read_text()
+        assert machine.process.returncode is None
+    output = tmp_path.joinpath("output").read_text()
+    assert [secret for secret in secrets if secret[:8] in output] == []

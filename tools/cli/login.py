@@ -1,0 +1,92 @@
+"""`kite-relay login`: open the login on this machine or on a phone, or finish one by hand."""
+
+import re
+import webbrowser
+from typing import Annotated
+from urllib.parse import urlencode, urlsplit
+
+import typer
+
+from kite_relay.config import LoginDeployable
+from kite_relay.domain.errors import ConfigurationError, LoginRefusedError
+from kite_relay.domain.login import is_allowed, read_answer
+from kite_relay.ports import required
+from kite_relay.usecases.publish_token import publish_token
+from tools.cli import operator, place
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def login(
+    *,
+    qr: Annotated[bool, typer.Option("--qr", help="Show a QR code for the phone; open no browser.")] = False,
+    manual: Annotated[
+        bool, typer.Option("--manual", help="Finish without the login page: paste what Zerodha redirects to.")
+    ] = False,
+) -> None:
+    """Open the login page; or, with --manual, take the redirect from you and store and announce the token.
+
+    --manual needs neither the HTTP API nor the board: it is the way in when AWS is half out of order.
+    """
+    if manual:
+        finish(operator.wire())
+        return
+    url = _login_page()
+    if qr:
+        import segno  # noqa: PLC0415 - only a QR code needs it
+
+        segno.make(url).terminal(compact=True)
+        typer.echo(url)
+    elif webbrowser.open(url):
+        typer.echo(f"Opened {url}")
+    else:
+        typer.echo(f"No browser is found here. Open {url} anywhere, or use --qr.")
+
+
+def _login_page() -> str:
+    variables = place.variables()
+    if "LOGIN_URL" in variables:
+        return variables["LOGIN_URL"]
+    if "ENV_FILE" in variables:
+        from tools.cli.serve import PORT  # noqa: PLC0415 - seldom needed
+
+        return f"{variables.get('PUBLIC_URL', f'http://localhost:{PORT}').rstrip('/')}/login"
+    raise ConfigurationError("the address of the login page is not known: set LOGIN_URL, or STACK_NAME")
+
+
+def finish(ports: LoginDeployable) -> None:
+    """Ask for what Zerodha redirects to, spend it, and keep the token.
+
+    Raises:
+        LoginRefusedError: it is no redirect, Zerodha says no, or it is another user's (whose session is ended).
+    """
+    query = urlencode({"v": "3", "api_key": required(ports.parameters, "api_key")})
+    typer.echo(f"Log in here:\n\n    {ports.login_root}/connect/login?{query}\n")
+    typer.echo("Zerodha then sends the browser to your redirect URL, with a request token in it. Within two minutes,")
+    pasted = typer.prompt("paste that whole address, or the request token", hide_input=True)
+    session = ports.kite.exchange(request_token_in(pasted))
+    if not is_allowed(session.user_id, ports.allowed_user_ids):
+        ports.kite.invalidate(session.access_token)
+        raise LoginRefusedError(f"{session.user_id} may not set this token; that session was ended")
+    published = publish_token(
+        ports, session.access_token, user_id=session.user_id, minted_at=session.minted_at, source="cli"
+    )
+    operator.tell(published, f"The token of {session.user_id} is stored")
+
+
+def request_token_in(pasted: str) -> str:
+    """Find the request token in what was pasted.
+
+    Raises:
+        LoginRefusedError: there is none; says what to paste.
+    """
+    text = pasted.strip()
+    if re.fullmatch(r"[A-Za-z0-9_-]{8,128}", text):
+        return text
+    answer = read_answer(urlsplit(text).query)
+    if not answer.usable:
+        raise LoginRefusedError("no request token is in it: paste the address that holds request_token=...")
+    if answer.cancelled:
+        raise LoginRefusedError("that address says that the login was cancelled")
+    return answer.request_token
