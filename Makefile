@@ -48,6 +48,10 @@ lock: $(UV) ## Pin the requirements anew, with hashes
 
 # ---- tools ----------------------------------------------------------------------------------------------------------
 
+.PHONY: bench
+bench: env ## Measure against the peers: make bench NAME=handover; without NAME it lists what there is
+	@$(DEV)/python -m tools.bench$(if $(NAME),.$(NAME)) $(ARGS)
+
 .PHONY: sim
 sim: env ## Start a simulated Kite: login page, REST, ticker (ARGS="--help" tells its options)
 	@$(DEV)/python -m tools.simulator $(ARGS)

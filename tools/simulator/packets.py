@@ -94,10 +94,14 @@ class Tally:
         self.packets = 0
         self.lost = 0
         self.repeated = 0
-        """The very packet that came last, once more."""
+        """The update that came last, once more."""
+        self.widened = 0
+        """The update that came last, once more but in a higher mode: no repetition."""
         self.backward = 0
         """An older packet after a newer one."""
-        self._last: dict[tuple[int, int], int] = {}
+        self.last: dict[tuple[int, int], int] = {}
+        """The newest number of each instrument, by (token, modulus)."""
+        self._size: dict[tuple[int, int], int] = {}
 
     @property
     def duplicates(self) -> int:
@@ -114,12 +118,17 @@ class Tally:
         self.packets += 1
         number, modulus = sequence(packet)
         key = _WORD.unpack_from(packet)[0], modulus
-        last = self._last.setdefault(key, number - 1)
+        last = self.last.get(key, number - 1)
         ahead = (number - last) % modulus
-        if ahead == 0:
+        if ahead == 0 and self._size.get(key, 0) < len(packet):
+            self.widened += 1
+        elif ahead == 0:
             self.repeated += 1
+            return
         elif ahead >= modulus - _BACK:
             self.backward += 1
+            return
         else:
             self.lost += ahead - 1
-            self._last[key] = number
+        self.last[key] = number
+        self._size[key] = len(packet)

@@ -34,7 +34,12 @@ class Simulator(Controls):
         api_secret: the registered app's secret.
         start: if given, the clock stands still there until `advance`.
         flush_at: when all older tokens die, every day (IST); None: only by `flush`.
-        settings: the rest: redirect URL, pace, and how to behave where nobody knows how the real Kite does.
+        redirect_url: where the login page sends the browser.
+        old_socket: what a new login does to older sockets.
+        fourth_socket: what becomes of a socket beyond three.
+        updates: how often per second each instrument moves.
+        frames: how many messages per second carry the updates.
+        heartbeat: seconds between two heartbeats.
     """
 
     REDIRECT_URL = "http://127.0.0.1:4600/callback"

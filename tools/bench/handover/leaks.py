@@ -1,0 +1,37 @@
+"""Many handovers in a row in one worker: what grows, and what a listener at the relay notices."""
+
+import asyncio
+
+from tools.bench.handover.swaps import Load, bench
+
+HANDOVERS = 200
+WARM_UP = 60
+"""Handovers before the first measurement: allocators and caches fill first."""
+REST = 11.0
+"""Seconds before each measurement: for 10 a feed remembers what it passed on while two sockets overlapped."""
+LOAD = Load("leaks", 50, 20, 0.5)
+
+
+async def leaks(handovers: int) -> dict[str, float]:
+    """Hand over so often; gives what was lost and what has grown."""
+    async with bench(LOAD) as programs:
+        for _ in range(WARM_UP):
+            await programs.worker.do("swap", token=await programs.kite.mint())
+        await asyncio.sleep(REST)
+        await programs.listener.do("count")
+        await asyncio.sleep(LOAD.settle)
+        before = await programs.worker.do("footprint")
+        for _ in range(handovers):
+            await programs.worker.do("swap", token=await programs.kite.mint())
+        await asyncio.sleep(REST)
+        after = await programs.worker.do("footprint")
+        heard = await programs.listener.do("report")
+    return {
+        "handovers": handovers,
+        "handovers.lost": heard["lost"],
+        "handovers.duplicates": heard["duplicates"],
+        "handovers.disconnects": heard["closes"],
+        "rss_growth_mb": round(after["rss_mb"] - before["rss_mb"], 2),
+        "fd_growth": after["fds"] - before["fds"],
+        "task_growth": after["tasks"] - before["tasks"],
+    }
