@@ -10,6 +10,7 @@ from typing import Any, Self
 import structlog
 
 from kite_relay import __version__
+from kite_relay.adapters.calendar import load_calendar
 from kite_relay.adapters.kite_rest import KiteRest
 from kite_relay.config import WorkerDeployable
 from kite_relay.domain.errors import KiteRelayError, LimitExceededError
@@ -20,6 +21,7 @@ from kite_relay.domain.token import AccessToken
 from kite_relay.logging import scrubber
 from kite_relay.ports import required
 from worker.circuit import Circuit, GuardedParameters
+from worker.collectors import MarketCollector, RelayCollector
 from worker.desk import Desk
 from worker.feed import Feed
 from worker.heartbeat import Heart
@@ -129,6 +131,8 @@ class Worker:
         directory = Directory(self.instruments.dump, settings.instruments, clock)
         self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock, directory=directory)
         self.heart.clients = self.relay.clients
+        self.metrics.registry.register(RelayCollector(self.relay.stats, self.relay.clients))
+        self.metrics.registry.register(MarketCollector(load_calendar(), clock.now))
         self.heart.others.append(self.relay.findings)
         self.heart.others.append(lambda: self._missing)
 
