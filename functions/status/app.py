@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from functions.web import page
 from kite_relay.domain.errors import ConfigurationError
+from kite_relay.logging import install
 
 from .problems import CONTENT_TYPE, problem
 from .routes import build
@@ -56,6 +57,7 @@ def resolver() -> APIGatewayHttpResolver:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Take an event of API Gateway's HTTP API (payload 2.0)."""
+    install()
     return answer(resolver, event, context)
 
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.web.origin import header
+from kite_relay.usecases.owner_session import COOKIE
 
-OWNER_COOKIE = "__Host-kr-owner"
-"""Set by a successful login; its hash stands on the board."""
 _MAX_SECRET = 512
 """Neither a session nor a key is longer: nothing longer is hashed."""
 
@@ -17,7 +16,7 @@ def session_of(event: Mapping[str, Any]) -> str:
         value.strip()
         for cookie in event.get("cookies") or ()
         for name, _, value in [cookie.partition("=")]
-        if name.strip() == OWNER_COOKIE
+        if name.strip() == COOKIE
     ]
     return values[0] if len(values) == 1 and len(values[0]) <= _MAX_SECRET else ""
 

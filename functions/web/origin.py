@@ -24,8 +24,12 @@ def origin_of(event: Mapping[str, Any]) -> str:
 
 
 def same_origin(event: Mapping[str, Any]) -> bool:
-    """Tell whether a page of ours sent this request: a browser says so, and a page elsewhere cannot pretend."""
-    return header(event, "origin") == origin_of(event)
+    """Tell whether a page of ours sent this request.
+
+    Browsers say so in Sec-Fetch-Site, which no page can forge; older ones name the page's origin.
+    """
+    site = header(event, "sec-fetch-site")
+    return site == "same-origin" if site else header(event, "origin") == origin_of(event)
 
 
 def _local(host: str) -> bool:

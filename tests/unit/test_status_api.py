@@ -1,7 +1,6 @@
 """The status API against its contract: names, meanings, who sees what, and what happens when nothing answers."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +9,7 @@ from jsonschema import Draft202012Validator
 from functions.status.openapi import document
 from functions.status.routes import ROUTES
 from kite_relay import __version__
-from kite_relay.domain.records import TicketKey, TokenCheck, TokenRecord
-from kite_relay.domain.relay_keys import check_ticket
+from kite_relay.domain.records import TokenCheck, TokenRecord
 from tests.fakes.status_api import KEY, ORIGIN, OWNER_COOKIE, StatusApi
 from tests.fakes.world import World, ist
 
@@ -316,56 +314,3 @@ def test_the_dashboard_may_reach_the_relay_and_nothing_else(api: StatusApi) -> N
     """Only the page that needs it has the relay in its policy."""
     assert "connect-src 'self' wss://relay.example" in api.ask("/").headers["Content-Security-Policy"]
     assert "relay.example" not in api.ask("/docs").headers["Content-Security-Policy"]
-
-
-def test_the_owners_page_gets_a_ticket(world: World, api: StatusApi) -> None:
-    """Signed with the worker's key, good for a minute."""
-    api.log_in()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
-    answer = api.owner("/api/feed-ticket", "POST", headers={"origin": ORIGIN})
-    assert answer.status == 200
-    assert answer.json["expires_at"] == "2026-11-27T10:01:00+05:30"
-    assert answer.json["url"] == "wss://relay.example/"
-    assert check_ticket("the worker's key", answer.json["ticket"], world.clock.now()) == b"n" * 16
-
-
-@pytest.mark.parametrize(
-    ("origin", "cookies", "prepare", "status"),
-    [
-        (None, [OWNER_COOKIE], None, 403),
-        ("https://evil.example", [OWNER_COOKIE], None, 403),
-        ("null", [OWNER_COOKIE], None, 403),
-        (f"{ORIGIN}.evil.example", [OWNER_COOKIE], None, 403),
-        (ORIGIN.replace("https", "http"), [OWNER_COOKIE], None, 403),
-        (ORIGIN, [], None, 401),
-        (ORIGIN, ["__Host-kr-owner=someone"], None, 401),
-        (ORIGIN, [OWNER_COOKIE], lambda world: world.board.items.pop(TicketKey.KEY), 503),
-        (ORIGIN, [OWNER_COOKIE], lambda world: setattr(world.board, "broken", True), 503),
-    ],
-)
-def test_nobody_else_gets_a_ticket(
-    world: World,
-    api: StatusApi,
-    origin: str | None,
-    cookies: list[str],
-    prepare: Callable[[World], Any] | None,
-    status: int,
-) -> None:
-    """Another site, a stranger, a session that ended, no worker: each is a problem of its own."""
-    api.log_in()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
-    if prepare:
-        prepare(world)
-    headers = {"origin": origin} if origin else {}
-    answer = api.ask("/api/feed-ticket", "POST", cookies=cookies, headers=headers)
-    assert (answer.status, answer.headers["Content-Type"]) == (status, PROBLEM)
-    fits("Problem", answer.json)
-    assert "kt_" not in answer.body
-
-
-def test_a_relay_key_gets_no_ticket(world: World, api: StatusApi) -> None:
-    """A program connects with its key; a ticket is for the owner's page alone."""
-    api.log_in()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
-    headers = {"origin": ORIGIN, "authorization": f"Bearer {KEY}"}
-    assert api.ask("/api/feed-ticket", "POST", headers=headers).status == 401

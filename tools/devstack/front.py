@@ -11,7 +11,7 @@ from aiohttp import ClientSession, DummyCookieJar, web
 from tools.devstack.places import HOST
 
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "content-length"})
-NOT_FORWARDED = HOP_BY_HOP | {"host", "accept-encoding"}
+NOT_FORWARDED = HOP_BY_HOP | {"host", "x-forwarded-host", "accept-encoding"}
 NOT_RETURNED = HOP_BY_HOP | {"date", "server"}
 EMULATORS_OWN = "access-control-"
 """MiniStack adds CORS headers that API Gateway would not."""
@@ -56,6 +56,7 @@ class Front:
             return web.Response(status=503, text="The stack is still starting; reload in a moment.\n")
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in NOT_FORWARDED]
         headers.append(("Host", f"{api}.execute-api.localhost:{self._api_port}"))
+        headers.append(("X-Forwarded-Host", request.host))
         url, body = self._api + request.raw_path, await request.read()
         async with self._session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False

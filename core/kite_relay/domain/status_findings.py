@@ -7,6 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from kite_relay.domain.token import IST
+
 
 class Severity(StrEnum):
     """How bad, by what it does to the verdict."""
@@ -54,7 +56,7 @@ class Finding:
             "severity": self.severity.value,
             "title": self.title,
             "fix": self.fix,
-            "since": self.since.isoformat() if self.since else None,
+            "since": self.since.astimezone(IST).isoformat(timespec="seconds") if self.since else None,
             "hides": list(self.hides),
         }
 
@@ -76,7 +78,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Severity.ERROR,
             "The parameter store cannot be read, so nothing certain is known of the token",
             "Wait a minute; if it lasts, check the function's right to read its parameters",
-            (*_TOKEN, "api_key_missing", "generation_reset", "relay_keys_broken", "market_overrides_broken"),
+            (*_TOKEN, "api_key_missing", "generation_reset", "relay_keys", "market_overrides_broken"),
         ),
         "api_key_missing": Kind(
             Severity.CRITICAL,
@@ -152,6 +154,33 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "Connected to Zerodha, but no tick has come for {detail} while the market is open",
             "Check that the worker's INSTRUMENTS are right and that they trade today; then restart the worker",
         ),
+        "feed_forbidden": Kind(
+            Severity.ERROR,
+            "Zerodha knows the token, but refuses market data",
+            "Check the app's plan on developers.kite.trade: market data needs the paid one (Connect)",
+            _FEED,
+        ),
+        "instruments_unknown": Kind(
+            Severity.WARNING,
+            "Zerodha does not know some of the worker's instruments: {detail}",
+            "Correct INSTRUMENTS on the worker's machine, as EXCHANGE:SYMBOL",
+        ),
+        "ssm_unreachable": Kind(
+            Severity.ERROR,
+            "The worker cannot reach the parameter store, so it would not see a new token",
+            "Wait a minute; if it lasts, check the worker's network and its AWS keys. Ticks go on",
+            ("token_on_its_way", "token_not_picked_up"),
+        ),
+        "sqs_unreachable": Kind(
+            Severity.WARNING,
+            "The worker cannot reach its queue; it still finds a new token within 75 seconds",
+            "Wait a minute; if it lasts, check the worker's network and its AWS keys. Ticks go on",
+        ),
+        "dynamodb_unreachable": Kind(
+            Severity.WARNING,
+            "The worker could not reach the status board for a while",
+            "Wait a minute; if it lasts, check the worker's network and its AWS keys. Ticks go on",
+        ),
         "first_tick_awaited": Kind(
             Severity.ERROR,
             "Trading is on, and the first tick has not come yet",
@@ -188,7 +217,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "The calendar's override document was not taken: {detail}",
             "Mend it: kite-relay calendar",
         ),
-        "relay_keys_broken": Kind(
+        "relay_keys": Kind(
             Severity.WARNING,
             "The relay keys cannot be read: {detail}",
             "Make them anew: kite-relay keys",
@@ -203,9 +232,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "Announcements that nobody could read are in the dead-letter queue",
             "Look at them, then purge the queue; the feed is not affected",
         ),
-        "relay_brute_force": Kind(
+        "relay_guessing": Kind(
             Severity.WARNING,
-            "Somebody is trying relay keys: {detail}",
+            "Somebody guesses at relay keys: {detail}",
             "If that is you, check the key; if not, let only your own addresses reach the relay",
         ),
         "limits_exceeded": Kind(

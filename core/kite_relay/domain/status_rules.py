@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,7 +86,7 @@ def _ground(facts: Facts, worker: WorkerView) -> Iterator[Finding]:
     if facts.api_key_present is False:
         yield make("api_key_missing", severity=Severity.ERROR if worker.ticking else None)
     if facts.relay_keys_problem:
-        yield make("relay_keys_broken", facts.relay_keys_problem)
+        yield make("relay_keys", facts.relay_keys_problem)
     if facts.failed_channels:
         yield make("notify_failed", ", ".join(facts.failed_channels), since=facts.failed_at)
 
@@ -193,11 +193,15 @@ def _reported(beat: Heartbeat) -> Iterator[Finding]:
             since = parse_instant(str(entry.get("since")))
         except ValueError:
             since = None
-        if code in KINDS:
-            yield make(code, detail, since=since)
-        else:
-            title = detail or code.replace("_", " ")
-            yield Finding(code, Severity.WARNING, title, "Look at the worker's log", since)
+        yield _passed_on(code, detail, since)
+
+
+def _passed_on(code: str, detail: str, since: datetime | None) -> Finding:
+    if code not in KINDS:
+        return Finding(code, Severity.WARNING, detail or code.replace("_", " "), "Look at the worker's log", since)
+    if code == "feed_mute" and detail:  # found by the absence of any packet, not by the clock: the worker's own words
+        return replace(make(code, since=since), title=detail)
+    return make(code, detail, since=since)
 
 
 def _calendar(facts: Facts) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
 """How the worker and its feed are, by its last heartbeat. Unknown is never ok."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.status_market import MarketFacts
@@ -49,6 +50,7 @@ class Feature(StrEnum):
     NOT_CONNECTED = "not_connected"
 
 
+_REDIS = ("connected", "not_configured", "unreachable")
 BUILT_IN_CLIENTS = ("ai_analysis", "news_detection")
 """Relay clients that are features by name, listed even before they ever connected."""
 
@@ -83,6 +85,27 @@ class WorkerView:
     def generation(self) -> int | None:
         """The token generation that it runs on, as far as it is believed."""
         return self.heartbeat.generation if self.heartbeat and self.pulse.believable else None
+
+
+def believed(beat: Heartbeat | None) -> Heartbeat | None:
+    """Take of a heartbeat only what has the right type: the worker may be of another version than we are."""
+    if beat is None:
+        return None
+    return replace(
+        beat,
+        version=str(beat.version),
+        generation=beat.generation if type(beat.generation) is int else 0,
+        connected=beat.connected is True,
+        subscriptions=beat.subscriptions if type(beat.subscriptions) is int else 0,
+        redis=beat.redis if beat.redis in _REDIS else "unreachable",
+        clock_skew_seconds=beat.clock_skew_seconds if isinstance(beat.clock_skew_seconds, int | float) else None,
+        clients=_entries(beat.clients),
+        findings=_entries(beat.findings),
+    )
+
+
+def _entries(value: object) -> list[dict[str, Any]]:
+    return [dict(entry) for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 
 
 def view_worker(heartbeat: Heartbeat | None, now: datetime, *, board_answered: bool) -> WorkerView:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 
 from kite_relay.domain.errors import LoginRefusedError, StoreUnavailableError
-from kite_relay.domain.records import TicketKey, session_key
+from kite_relay.domain.records import TicketKey
 from kite_relay.domain.relay_keys import TICKET_LIFE, issue_ticket
 from kite_relay.ports import Clock, StatusBoard
+from kite_relay.usecases.owner_session import key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def issue_feed_ticket(board: StatusBoard, clock: Clock, session: str, nonce: byt
     """
     if not session:
         raise LoginRefusedError("only a logged-in owner gets a ticket: log in first")
-    owner = session_key(sha256(session.encode()).hexdigest())
+    owner = key_of(session)
     items = board.get([owner, TicketKey.KEY])
     if owner not in items:
         raise LoginRefusedError("the session has ended: log in again")

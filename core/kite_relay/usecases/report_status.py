@@ -6,19 +6,20 @@ Reads without any right to decrypt. Whatever does not answer is told as unknown,
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
 
 from kite_relay import __version__
 from kite_relay.domain.errors import KiteRelayError
 from kite_relay.domain.health import Health, assess
 from kite_relay.domain.market import Calendar
-from kite_relay.domain.records import Heartbeat, Notifications, TokenCheck, TokenRecord, session_key, timeline_key
+from kite_relay.domain.records import Heartbeat, Notifications, TokenCheck, TokenRecord, timeline_key
 from kite_relay.domain.status_market import MarketFacts
 from kite_relay.domain.status_rules import Facts
 from kite_relay.domain.status_token import TokenFacts
+from kite_relay.domain.status_worker import believed
 from kite_relay.domain.token import IST, TokenStamp
 from kite_relay.ports import Clock, Item, Parameters, StatusBoard, TokenStore
+from kite_relay.usecases.owner_session import key_of
 
 KEEP_SECONDS = 5.0
 """How long a slowly changing parameter may be kept: the contract's limit for any cache."""
@@ -101,7 +102,7 @@ class ReportStatus:
         now = self._sources.clock.now()
         day_key = timeline_key(now.astimezone(IST).date())
         keys = [TokenRecord.KEY, TokenCheck.KEY, Heartbeat.KEY, Notifications.KEY, day_key]
-        owner_key = session_key(sha256(session.encode()).hexdigest()) if session else ""
+        owner_key = key_of(session) if session else ""
         board = self._board([*keys, owner_key] if owner_key else keys)
         items = board or {}
         told = Notifications.from_item(items.get(Notifications.KEY)) or Notifications()
@@ -109,7 +110,7 @@ class ReportStatus:
         facts = Facts(
             now=now,
             token=self._token(items, board_answered=board is not None),
-            heartbeat=Heartbeat.from_item(items.get(Heartbeat.KEY)),
+            heartbeat=believed(Heartbeat.from_item(items.get(Heartbeat.KEY))),
             market=MarketFacts.read(calendar, now, self._sources.calendar.problem or ""),
             login_url=login_url,
             version=__version__,
