@@ -88,7 +88,7 @@ class Routes:
         item, owned = self._look(ports, name)
         if item is None or item.get("binding") != login.binding_hash(binding):
             return _page(pages.NOTHING_HERE)
-        outcome = Outcome(item["outcome"])
+        outcome = login.outcome_of(item, ports.clock.now())
         page = pages.ALREADY_DONE if outcome.stored and query.get("again") else pages.PAGES[outcome]
         detail = str(item.get("user_id") if outcome is Outcome.WRONG_USER else item.get("detail") or "")
         given = [] if owned or not outcome.stored else self._give_session(ports, str(item.get("user_id", "")))

@@ -4,6 +4,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -84,6 +86,21 @@ def test_put_new_writes_once(board: StatusBoard, clock: FakeClock) -> None:
     assert board.get(["a"]) == {"a": {"n": 3}}
     board.delete("a")
     assert board.put_new("a", {"n": 4})
+
+
+@pytest.mark.parametrize("board", ["dynamodb"], indirect=True)
+def test_a_claim_that_was_tried_twice_is_still_ours(board: DynamoBoard) -> None:
+    """The answer to the first try was lost, the second finds the item that the first wrote."""
+    put_item = board._client.put_item
+
+    def twice(**request: Any) -> Any:
+        put_item(**request)
+        return put_item(**request)
+
+    with mock.patch.object(board._client, "put_item", twice):
+        assert board.put_new("a", {"n": 1})
+        assert not board.put_new("a", {"n": 2})
+    assert board.get(["a"]) == {"a": {"n": 1}}
 
 
 def test_one_of_many_wins(board: StatusBoard) -> None:

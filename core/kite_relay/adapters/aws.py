@@ -43,6 +43,7 @@ _SETUP_CODES = (
     "InvalidKeyId",
     "InvalidSignatureException",
     "MissingAuthenticationToken",
+    "NonExistentQueue",
     "ParameterPatternMismatchException",
     "QueueDoesNotExist",
     "ResourceNotFoundException",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -88,19 +89,25 @@ class DynamoBoard:
             self._client.put_item(TableName=self._table, Item=_write_down(key, item, expires_at))
 
     def put_new(self, key: str, item: Item, *, expires_at: datetime | None = None) -> bool:
-        """Write an item only if none stands there; tells whether it did."""
+        """Write an item only if none stands there; tells whether it did.
+
+        The client tries again after a time-out, and would then find its own item: `writer` tells it from another's.
+        """
+        writer = {"S": uuid4().hex}
         with aws_errors(f"writing to the table {self._table}"):
             try:
                 self._client.put_item(
                     TableName=self._table,
-                    Item=_write_down(key, item, expires_at),
+                    Item={**_write_down(key, item, expires_at), "writer": writer},
                     ConditionExpression="attribute_not_exists(#key) OR expires_at <= :now",
                     ExpressionAttributeNames={"#key": "key"},
                     ExpressionAttributeValues={":now": {"N": str(self._clock.now().timestamp())}},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
                 if error_code(error) == "ConditionalCheckFailedException":
-                    return False
+                    standing: Any = error.response.get("Item", {})
+                    return bool(standing.get("writer") == writer)
                 raise
             return True
 

@@ -16,11 +16,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from urllib.parse import parse_qs, urlencode
+
+from kite_relay.domain.token import parse_instant
 
 STATE_LIFE = timedelta(minutes=10)
 CLAIM_LIFE = timedelta(minutes=30)
 """How long an attempt's outcome can be seen; longer than any state lives, so that no state can be claimed twice."""
+WORKING_LIFE = timedelta(seconds=45)
+"""Nothing works on a login for longer than a function may run; then it was cut off."""
 CLOCK_SKEW = timedelta(minutes=1)
 """How far in the future another machine of ours may have issued a state."""
 ENTROPY_BYTES = 48
@@ -138,6 +143,14 @@ def check(key: bytes, now: datetime, state: str, bindings: Mapping[str, str]) ->
         return Refusal.FORGED
     age = timedelta(seconds=now.timestamp() - issued_at)
     return attempt_id if -CLOCK_SKEW <= age <= STATE_LIFE else Refusal.EXPIRED
+
+
+def outcome_of(item: Mapping[str, Any], now: datetime) -> Outcome:
+    """Read an attempt's outcome from its item; one that was cut off counts as not stored."""
+    outcome = Outcome(item["outcome"])
+    claimed_at = item.get("claimed_at")
+    cut_off = claimed_at is not None and now - parse_instant(claimed_at) > WORKING_LIFE
+    return Outcome.STORE_FAILED if outcome is Outcome.WORKING and cut_off else outcome
 
 
 def is_attempt_id(text: str) -> bool:

@@ -77,7 +77,11 @@ def complete_login(ports: LoginPorts, answer: Answer, bindings: Mapping[str, str
             said_no = answer.status not in ("", "success")
             outcome = Outcome.CANCELLED if said_no else Outcome.EXPIRED
             return Completed(ending=Ending(outcome), refusal=attempt_id)
-        claim = {"outcome": Outcome.WORKING, "binding": login.binding_hash(bindings[attempt_id])}
+        claim = {
+            "outcome": Outcome.WORKING,
+            "binding": login.binding_hash(bindings[attempt_id]),
+            "claimed_at": ports.clock.now().isoformat(),
+        }
         expires_at = ports.clock.now() + login.CLAIM_LIFE
         if not ports.board.put_new(login_key(attempt_id), claim, expires_at=expires_at):
             return Completed(attempt_id)
