@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NEVER = 1 << 16
 """Longer than any packet."""
+RAISE_SECONDS = 1.0
+"""How long a new socket's packets may be shorter than its wanted mode before they are passed on all the same."""
 
 
 class Watcher(Protocol):
@@ -101,7 +103,7 @@ class Link:
         if packets:
             feed.last_tick = self.heard
             if self.pending is not None:
-                self._watch(packets)
+                packets = self._watch(packets)
             feed.pass_on(self, packets)
 
     def text(self, text: str) -> None:
@@ -109,15 +111,22 @@ class Link:
         self.heard = self.feed.monotonic()
         self.feed.pass_text(self, text)
 
-    def _watch(self, packets: Packets) -> None:
-        """Until all that was delivered before has come, look at what comes."""
+    def _watch(self, packets: Packets) -> Packets:
+        """Until all that was delivered before has come, look at what comes; returns what is fit to pass on.
+
+        Kite answers a subscription with a packet of its default mode before it raises the mode: passed on, clients
+        would get one tick twice, short and whole.
+        """
         if not self.delivered:
             self.delivered = True
             self.feed.first_packet(self)
-        if self.pending is not None:
-            for token, packet in packets:
-                if len(packet) >= self.pending.get(token, NEVER):
-                    del self.pending[token]
-            if not self.pending:
-                self.pending = None
-                self.feed.happened(Covered(self.socket))
+        pending = self.pending or {}
+        if self.feed.monotonic() - self.opened_mono < RAISE_SECONDS:
+            packets = [(token, packet) for token, packet in packets if len(packet) >= pending.get(token, 0)]
+        for token, packet in packets:
+            if len(packet) >= pending.get(token, NEVER):
+                del pending[token]
+        if not pending:
+            self.pending = None
+            self.feed.happened(Covered(self.socket))
+        return packets

@@ -73,3 +73,23 @@ async def test_short_packets_do_not_cover() -> None:
     assert not old.closed
     new.events.frame(join([packet(RELIANCE, 184)]))
     assert old.closed
+
+
+async def test_a_tick_comes_once_though_kite_sends_it_short_and_whole() -> None:
+    """Where the old socket died, the default mode's packet that precedes the raised mode is not passed on."""
+    clock = SimpleNamespace(now=lambda: START, monotonic=lambda: 0.0)
+    upstream = Upstream()
+    loop = asyncio.get_running_loop()
+    feed = Feed(upstream=upstream, clock=clock, roll=lambda: 0.0, watcher=Deaf(), later=loop.call_later)
+    passed: list[int] = []
+    feed.bus.attach(SimpleNamespace(on_packets=lambda packets: passed.extend(len(p) for _, p in packets)))
+    feed.bus.want("always", {RELIANCE: Mode.FULL})
+    feed.token_seen(AccessToken("token 1", 1, START))
+    upstream.lines[0].events.opened()
+    upstream.lines[0].events.frame(join([packet(RELIANCE, 184)]))
+    upstream.lines[0].events.closed("killed")
+    feed.token_seen(AccessToken("token 2", 2, START + timedelta(days=1)))
+    upstream.lines[-1].events.opened()
+    upstream.lines[-1].events.frame(join([struct.pack(">I", RELIANCE).ljust(44, b"\x02")]))
+    upstream.lines[-1].events.frame(join([struct.pack(">I", RELIANCE).ljust(184, b"\x02")]))
+    assert passed == [184, 184]
