@@ -99,9 +99,13 @@ export function findings(list, now) {
   );
 }
 
-function gapOf(entry) {
-  const ms = entry.gap_ms ?? (entry.gap_seconds === undefined ? null : entry.gap_seconds * 1000);
-  return ms === null || ms === undefined ? null : ` ${ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`}`;
+const BAD = new Set(["rejected", "forbidden", "silent", "lost"]);
+
+/** What a first tick or a gap took. */
+function took({ what, seconds }) {
+  if (typeof seconds !== "number") return null;
+  const text = seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
+  return what === "first_tick" ? ` after ${text}` : ` ${text}`;
 }
 
 export function timeline(entries) {
@@ -111,8 +115,8 @@ export function timeline(entries) {
       const ms = Date.parse(entry.at);
       const time = make("time", { datetime: entry.at, title: words.utc(ms) }, words.clock(ms));
       const generation = entry.generation ? make("span", { class: "note" }, ` · token ${entry.generation}`) : null;
-      const what = make("span", {}, words.EVENT[entry.what] ?? entry.what, gapOf(entry), generation);
-      return make("li", { class: entry.what === "rejected" ? "bad" : "" }, time, what);
+      const what = make("span", {}, words.EVENT[entry.what] ?? entry.what, took(entry), generation);
+      return make("li", { class: BAD.has(entry.what) ? "bad" : "" }, time, what);
     }),
   );
 }

@@ -66,10 +66,10 @@ export function age(ms) {
 
 export const STATUS = {
   healthy: ["good", "All well"],
-  idle: ["idle", "Resting"],
+  idle: ["idle", "Nothing to do"],
   degraded: ["warn", "Look here"],
   needs_login: ["bad", "Needs you"],
-  down: ["bad", "Down"],
+  down: ["bad", "Not working"],
 };
 
 export const PHASE = {
@@ -98,9 +98,10 @@ export const EVENT = {
   received: "Heard by the worker",
   dialled: "Dialled with it",
   first_tick: "First tick on it",
-  promoted: "Feed moved to it",
   gap: "Handover gap",
   rejected: "Rejected by Kite",
+  forbidden: "Forbidden by Kite",
+  silent: "Kite fell silent",
+  lost: "Connection lost",
   logout: "Logged out",
-  closed: "Connection closed",
 };
