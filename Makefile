@@ -109,6 +109,10 @@ soak: env ## The same in their long forms (hours)
 truth-table: env ## Render the status's truth table and findings into docs/
 	@$(DEV)/python -m tools.truth_table
 
+.PHONY: docs
+docs: env ## Write the generated documents anew
+	@$(DEV)/python -m tools.cli.document
+
 .PHONY: clean
 clean: ## Remove every environment, cache and scratch folder
 	@rm -rf $(ENVS) .run .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

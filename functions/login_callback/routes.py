@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.shared.cookies import Cookie
 
+from functions.web.request import cookies_of
 from kite_relay.config import LoginDeployable
 from kite_relay.domain import login
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, StoreUnavailableError
@@ -153,7 +154,7 @@ class Routes:
         self._log.info("login", extra=facts)
 
     def _cookies(self) -> list[str]:
-        found = [str(cookie) for cookie in self.app.current_event.raw_event.get("cookies") or ()]
+        found = cookies_of(self.app.current_event.raw_event)
         return found if sum(map(len, found)) <= LONGEST_COOKIES else []
 
     def _query(self) -> dict[str, str]:

@@ -48,19 +48,19 @@ def build(services: Services) -> APIGatewayHttpResolver:
 
 
 def _pages(app: APIGatewayHttpResolver, services: Services) -> None:
-    @app.get("/")
+    @app.get("/", compress=True)
     def dashboard() -> Answer:
         return _html(page.dashboard_page(), services.relay_url)
 
-    @app.get("/docs")
+    @app.get("/docs", compress=True)
     def docs() -> Answer:
         return _html(openapi.page(), "")
 
-    @app.get("/openapi.json")
+    @app.get("/openapi.json", compress=True)
     def document() -> Answer:
         return _json(openapi.document())
 
-    @app.get("/static/<digest>/<name>")
+    @app.get("/static/<digest>/<name>", compress=True)
     def static(digest: str, name: str) -> Answer:
         asset = page.static_asset(digest, name)
         if asset is None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.web.origin import header
+from functions.web.request import cookies_of
 from kite_relay.usecases.owner_session import COOKIE
 
 _MAX_SECRET = 512
@@ -14,7 +15,7 @@ def session_of(event: Mapping[str, Any]) -> str:
     """Give the owner's session cookie; empty when there is none, or more than one."""
     values = [
         value.strip()
-        for cookie in event.get("cookies") or ()
+        for cookie in cookies_of(event)
         for name, _, value in [cookie.partition("=")]
         if name.strip() == COOKIE
     ]

@@ -124,7 +124,9 @@ class Weather:
 
     def cookies(self) -> list[Any]:
         """Give what a logged-in browser holds."""
-        return [{"name": "__Host-kr-owner", "value": SESSION, "url": "https://localhost/", "secure": True, "httpOnly": True}]
+        return [
+            {"name": "__Host-kr-owner", "value": SESSION, "url": "https://localhost/", "secure": True, "httpOnly": True}
+        ]
 
 
 def _counted_bytes() -> Any:

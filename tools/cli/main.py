@@ -16,6 +16,7 @@ from kite_relay.domain.errors import KiteRelayError
 
 VERBS = {
     # verb: (module, one line of help)
+    "setup": ("tools.cli.setup", "Set up from nothing: questions, secrets, deployment, the URL to register."),
     "login": ("tools.cli.login", "Open the login, here or on the phone; or finish one by hand."),
     "logout": ("tools.cli.logout", "Kill the token at Zerodha; nothing flows until the next login."),
     "token": ("tools.cli.token", "Tell what is known of the token, or set one by hand."),
@@ -26,6 +27,8 @@ VERBS = {
     "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
     "doctor": ("tools.cli.doctor", "Examine everything, and tell how to mend what is wrong."),
     "sim": ("tools.cli.sim", "Start a simulated Kite, or tell a running one to misbehave."),
+    "demo": ("tools.cli.demo", "Play the whole story on this machine; needs no account."),
+    "bench": ("tools.cli.bench", "Run a benchmark by name."),
     "version": ("tools.cli.version", "Tell the version, and what it runs on."),
 }
 
