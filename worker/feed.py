@@ -193,8 +193,8 @@ class Feed:
     def take_ticks(self) -> Counter[str]:
         """Give how many packets came since the last call, by segment."""
         ticks = Counter[str]()
-        for token, count in self._ticks.items():
-            ticks[SEGMENTS.get(token & 0xFF, "other")] += count
+        for segment, count in self._ticks.items():
+            ticks[SEGMENTS.get(segment, "other")] += count
         self._ticks.clear()
         return ticks
 
@@ -316,7 +316,7 @@ class Feed:
         if self._move is not None:
             packets = self._move.merge(link.lane, packets)
         if packets:
-            self._ticks.update(token for token, _ in packets)
+            self._ticks.update([token & 0xFF for token, _ in packets])
             self.bus.publish(packets)
 
     def pass_text(self, link: Link, text: str) -> None:

@@ -40,7 +40,7 @@ class Move:
             for token, packet in moving:
                 if len(packet) >= self._pending.get(token, NEVER):
                     del self._pending[token]
-            passed = self._overlap.from_new(moving)
+            passed = list(self._overlap.from_new(moving))
         return [each for each in packets if each[0] not in self.tokens] + passed
 
     def arrived(self, now: float) -> bool:

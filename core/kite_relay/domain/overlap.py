@@ -10,6 +10,7 @@ equals, is a shorter form of, or is older than the last one passed on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from struct import Struct
 
 from kite_relay.domain.ticks import FULL, INDEX_FULL, QUOTE
@@ -23,6 +24,7 @@ MOST_KEPT = 256
 """Packets kept per instrument: a new socket that stays mute must not let the strands grow."""
 KEPT = 32
 
+_TOKEN = itemgetter(0)
 _TIME = Struct(">I")
 _TIME_AT = {FULL: 60, INDEX_FULL: 28}
 _VOLUME_AT = 16
@@ -150,8 +152,10 @@ class Overlap:
         """Return which of the old socket's packets to pass on."""
         return [(token, packet) for token, packet in packets if self._strand(token).old(packet)]
 
-    def from_new(self, packets: Packets) -> list[Packet]:
+    def from_new(self, packets: Packets) -> Packets:
         """Return what to pass on after these packets of the new socket."""
+        if self.alone and self._free.issuperset(map(_TOKEN, packets)):
+            return packets
         passed: list[Packet] = []
         for token, packet in packets:
             if token in self._free:
