@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
@@ -94,7 +95,7 @@ def _others(app: APIGatewayHttpResolver, services: Services) -> None:
     @app.get("/api/market")
     def market() -> Answer:
         now = services.sources.clock.now()
-        day = _day(app.current_event.query_string_parameters.get("date"), now.astimezone(IST).date())
+        day = _day(app.current_event.raw_event.get("rawQueryString") or "", now.astimezone(IST).date())
         if day is None:
             return problem(HTTPStatus.BAD_REQUEST, "`date` is a day of this century, as YYYY-MM-DD.")
         calendar = services.sources.calendar.current(now)
@@ -131,12 +132,13 @@ def _not_found_on(app: APIGatewayHttpResolver) -> Any:
     return not_found
 
 
-def _day(text: str | None, today: date) -> date | None:
-    """Read a day; without one, today; None when it is none."""
-    if text is None:
+def _day(query: str, today: date) -> date | None:
+    """Read the query's day; without one, today; None when it is none, or when there are two."""
+    asked = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "date"]
+    if not asked:
         return today
     try:
-        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+        return date.fromisoformat(asked[0]) if len(asked) == 1 and _DATE.fullmatch(asked[0]) else None
     except ValueError:
         return None
 

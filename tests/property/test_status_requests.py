@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.status.app import answer
@@ -22,6 +22,7 @@ methods = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPT
 names = st.one_of(st.sampled_from(["authorization", "origin", "host", "Accept", "x-forwarded-host"]), texts)
 
 
+@settings(deadline=None)
 @given(
     path=paths,
     method=methods,
@@ -41,6 +42,7 @@ def test_no_request_makes_it_fail(
         assert found.headers["Content-Type"] == "application/problem+json"
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(texts, st.one_of(st.none(), texts, st.integers()), max_size=4),
     st.sampled_from([DOMAIN, "", "localhost"]),
