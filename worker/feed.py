@@ -102,7 +102,7 @@ class Feed:
         self._later = later
         self._limits = limits
         self._batch_seconds = batch_seconds
-        self._lanes = [Lane(Confluence(self.bus.latest)) for _ in range(limits.connections)]
+        self._lanes = [Lane(Confluence(self.bus.latest, self.subscriptions.modes)) for _ in range(limits.connections)]
         self._texts = TextOnce()
         self._values: dict[TokenId, AccessToken] = {}
         self._adopted_at = 0.0
@@ -296,6 +296,8 @@ class Feed:
 
     def _restore(self, link: Link) -> None:
         self._dials["opened"] += 1
+        if (change := self._dirty.pop(link.lane, None)) is not None:
+            self._tell(link.lane, change, besides=link)  # the new socket is told everything anyway
         wanted = self.subscriptions.on_lane(link.lane)
         latest = self.bus.latest
         link.pending = {token: len(cut(latest[token], mode)) for token, mode in wanted.items() if token in latest}
@@ -332,10 +334,10 @@ class Feed:
 
     # ---- wants and lanes --------------------------------------------------------------------------------------------
 
-    def _tell(self, lane: int, change: LaneChange) -> None:
+    def _tell(self, lane: int, change: LaneChange, besides: Link | None = None) -> None:
         messages = asks(change)
         for link in self.open_links:
-            if link.lane == lane and link.line is not None:
+            if link.lane == lane and link is not besides and link.line is not None:
                 link.line.send(messages)
 
     def _want_lanes(self) -> None:
@@ -353,7 +355,7 @@ class Feed:
             last = self.subscriptions.lanes - 1
             plan = self.subscriptions.compact()
             if plan and all(lane.confluence.calm for lane in self._lanes):
-                self._move = Move(plan, last, self.bus.latest, now)
+                self._move = Move(plan, last, self.bus.latest, self.subscriptions.modes, now)
                 for lane, change in self.subscriptions.move(plan).items():
                     self._tell(lane, change)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from kite_relay.domain.overlap import TAIL_SECONDS, Overlap
+from kite_relay.domain.ticks import Mode
 from worker.bus import Packets
 from worker.link import NEVER
 
@@ -17,16 +18,24 @@ class Move:
         plan: instrument token -> the lane it moves to.
         from_lane: the lane it leaves.
         latest: the newest packet passed on of each instrument.
+        modes: the mode each is wanted in.
         now: seconds of a monotonic clock.
     """
 
-    def __init__(self, plan: Mapping[int, int], from_lane: int, latest: Mapping[int, bytes], now: float) -> None:
+    def __init__(
+        self,
+        plan: Mapping[int, int],
+        from_lane: int,
+        latest: Mapping[int, bytes],
+        modes: Mapping[int, Mode],
+        now: float,
+    ) -> None:
         self.tokens = frozenset(plan)
         self.from_lane = from_lane
         self.told = False
         """Whether the old lane was told to stop."""
         self.ends_at = now + DEADLINE_SECONDS
-        self._overlap = Overlap(latest, alone=False)
+        self._overlap = Overlap(latest, modes, alone=False)
         self._pending = {token: len(latest[token]) for token in plan if token in latest}
 
     def merge(self, lane: int, packets: Packets) -> Packets:

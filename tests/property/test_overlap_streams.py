@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kite_relay.domain.overlap import Confluence, TextOnce
+from kite_relay.domain.ticks import Mode
 
 LTP = struct.Struct(">II")
 
@@ -47,12 +48,14 @@ def run(stream: list[bytes], joined: int, left: int, turns: list[bool]) -> list[
             passed.append(packet)
             latest[token] = packet
 
-    lane = Confluence(latest)
+    lane = Confluence(latest, {1: Mode.LTP})
     lane.opened(1, 0.0)
     for packet in stream[: joined + 1]:
         publish(lane.merge(1, [(1, packet)]))
     lane.opened(2, 0.0)
-    old, new = stream[joined + 1 : left], stream[joined:]
+    # Kite answers the subscription with a snapshot in quote mode, and the mode with another
+    snapshot = stream[joined]
+    old, new = stream[joined + 1 : left], [snapshot.ljust(44, b"\x07"), snapshot, *stream[joined + 1 :]]
     for turn in turns:
         if turn and old:
             publish(lane.merge(1, [(1, old.pop(0))]))
@@ -79,11 +82,15 @@ def test_after_a_gap_only_what_was_passed_on_already_is_held_back(prices: list[i
     """A new socket alone begins with Kite's snapshot; it is passed on unless it is what was passed on last."""
     last = data.draw(st.integers(1, 50))
     latest = {1: ltp(1, last)}
-    lane = Confluence(latest)
+    lane = Confluence(latest, {1: Mode.LTP})
     lane.opened(1, 0.0)
     passed = [packet for price in prices for _, packet in lane.merge(1, [(1, ltp(1, price))])]
-    stream = [ltp(1, price) for price in prices]
-    assert passed == (stream[1:] if stream[0] == latest[1] else stream)
+    # what repeats the last one passed on is dropped until the second news: a snapshot comes twice
+    expected: list[int] = []
+    for price in prices:
+        if len(expected) >= 2 or price != (expected or [last])[-1]:
+            expected.append(price)
+    assert passed == [ltp(1, price) for price in expected]
 
 
 @settings(max_examples=200)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from struct import Struct
 
-from kite_relay.domain.ticks import FULL, INDEX_FULL, QUOTE
+from kite_relay.domain.ticks import FULL, INDEX_FULL, QUOTE, Mode, cut
 
 Packet = tuple[int, bytes]
 Packets = Sequence[Packet]
@@ -70,6 +70,8 @@ class Strand:
     def old(self, packet: bytes) -> bool:
         """Take a packet of the old socket; tells whether to pass it on."""
         log = self._log
+        if log and packet == log[self._old_at - 1] and self._old_at:
+            return self._old_at == len(log)  # the same once more is no new place in the strand
         if self._old_at < len(log):
             try:
                 self._old_at = log.index(packet, self._old_at) + 1
@@ -87,8 +89,8 @@ class Strand:
     def new(self, packet: bytes, *, alone: bool) -> list[bytes]:
         """Take a packet of the new socket; returns what to pass on. `alone`: the old one has gone."""
         log, seen = self._log, self._seen
-        if log and len(packet) < len(log[-1]) and not alone:
-            return []  # its mode is not raised yet; the old socket delivers the whole of it
+        if seen and packet == seen[-1]:
+            return []  # a second snapshot, after the mode was set
         seen.append(packet)
         if len(seen) == 1:
             self._fits = {place: 1 for place, passed in enumerate(log) if passed == packet}
@@ -105,6 +107,10 @@ class Strand:
         self._seen = [packet]
         self._fits = {len(log) - 1: 1}
         return [packet]
+
+    def lacks(self, packet: bytes, mode: Mode) -> bool:
+        """Tell whether a packet is shorter than its mode asks for: a new socket's mode is not raised yet."""
+        return bool(self._log) and len(packet) < len(cut(self._log[-1], mode))
 
     @property
     def caught_up(self) -> bool:
@@ -139,36 +145,44 @@ class Overlap:
 
     Args:
         latest: the newest packet passed on of each instrument; read when an instrument first appears.
+        modes: the mode each is wanted in: a fresh subscription begins in quote mode, whatever is wanted.
         alone: there is no old socket (any more): only what was passed on already is held back.
     """
 
-    def __init__(self, latest: Mapping[int, bytes], *, alone: bool) -> None:
+    def __init__(self, latest: Mapping[int, bytes], modes: Mapping[int, Mode], *, alone: bool) -> None:
         self._latest = latest
+        self._modes = modes
         self.alone = alone
         self._strands: dict[int, Strand] = {}
+        self._begun: set[int] = set()
         self._free: set[int] = set()
 
     def from_old(self, packets: Packets) -> list[Packet]:
         """Return which of the old socket's packets to pass on."""
-        return [(token, packet) for token, packet in packets if self._strand(token).old(packet)]
+        return [(token, packet) for token, packet in self._cut(packets) if self._strand(token).old(packet)]
 
     def from_new(self, packets: Packets) -> Packets:
         """Return what to pass on after these packets of the new socket."""
         if self.alone and self._free.issuperset(map(_TOKEN, packets)):
             return packets
         passed: list[Packet] = []
-        for token, packet in packets:
+        for token, packet in self._cut(packets):
             if token in self._free:
                 passed.append((token, packet))
                 continue
             strand = self._strand(token)
-            if self.alone and strand.caught_up:
-                passed.append((token, packet))
-            else:
-                passed.extend((token, each) for each in strand.new(packet, alone=self.alone))
-            if self.alone and strand.caught_up:
-                self._free.add(token)
+            if strand.lacks(packet, self._modes.get(token, Mode.LTP)):
+                continue
+            news = strand.new(packet, alone=self.alone)
+            passed.extend((token, each) for each in news)
+            if self.alone and news and strand.caught_up:
+                # free at the second news only: the first may be a snapshot, which comes twice
+                (self._free if token in self._begun else self._begun).add(token)
         return passed
+
+    def _cut(self, packets: Packets) -> list[Packet]:
+        modes = self._modes
+        return [(token, cut(packet, modes[token]) if token in modes else packet) for token, packet in packets]
 
     def _strand(self, token: int) -> Strand:
         strand = self._strands.get(token)
@@ -182,10 +196,12 @@ class Confluence:
 
     Args:
         latest: the newest packet passed on of each instrument.
+        modes: the mode each is wanted in.
     """
 
-    def __init__(self, latest: Mapping[int, bytes]) -> None:
+    def __init__(self, latest: Mapping[int, bytes], modes: Mapping[int, Mode]) -> None:
         self._latest = latest
+        self._modes = modes
         self._members: list[int] = []
         self._stages: list[tuple[int, Overlap]] = []
         self._ends: dict[int, float] = {}
@@ -197,7 +213,7 @@ class Confluence:
 
     def opened(self, socket: int, now: float) -> None:
         """A socket will deliver from now on."""
-        self._stages.append((socket, Overlap(self._latest, alone=not self._members)))
+        self._stages.append((socket, Overlap(self._latest, self._modes, alone=not self._members)))
         if not self._members:
             self._ends[socket] = now + TAIL_SECONDS
         self._members.append(socket)
