@@ -11,7 +11,6 @@ from yarl import URL
 from tools.devstack.trouble import StackError
 
 REDIRECTS = (302, 303)
-OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +19,12 @@ class Login:
 
     Args:
         called_back_at: the wall clock when Zerodha's answer was carried to /callback.
+        status: of the result page; 200 when the token is stored.
         page: the text of the result page.
     """
 
     called_back_at: float
+    status: int
     page: str
 
 
@@ -58,12 +59,26 @@ class Browser:
         callback = await self._redirect("POST", form, fields)
         called_back_at = time.time()
         result = await self._redirect("GET", callback)
-        return Login(called_back_at, await self._read(result))
+        async with self._tab.get(result) as answer:
+            return Login(called_back_at, answer.status, await answer.text())
 
-    async def get_json(self, path: str) -> object:
-        """Read one of the status paths."""
+    async def get(self, path: str) -> str:
+        """Open one of our pages, or read one of the API's paths."""
         async with self._tab.get(self._page + path) as answer:
-            return await answer.json()
+            return await answer.text()
+
+    async def post(self, path: str) -> str:
+        """Press a button of the dashboard: the request comes from our own page.
+
+        Raises:
+            StackError: it was refused.
+        """
+        ours = {"Origin": self._page, "Sec-Fetch-Site": "same-origin"}
+        async with self._tab.post(self._page + path, headers=ours) as answer:
+            text = await answer.text()
+            if not answer.ok:
+                raise StackError(f"POST {path}: {answer.status}\n{text}")
+            return text
 
     @property
     def _tab(self) -> ClientSession:
@@ -76,10 +91,3 @@ class Browser:
             if answer.status not in REDIRECTS:
                 raise StackError(f"{method} {url.path} led nowhere: {answer.status}\n{await answer.text()}")
             return url.join(URL(answer.headers["Location"], encoded=True))
-
-    async def _read(self, url: URL) -> str:
-        async with self._tab.get(url) as answer:
-            text = await answer.text()
-            if answer.status != OK:
-                raise StackError(f"GET {url.path}: {answer.status}\n{text}")
-            return text

@@ -41,10 +41,10 @@ def base_env(home: Home) -> dict[str, str]:
     }
 
 
-def aws_env(ports: Ports, key: str = ROOT_KEY, secret: str = ROOT_KEY) -> dict[str, str]:
+def aws_env(endpoint: str, key: str = ROOT_KEY, secret: str = ROOT_KEY) -> dict[str, str]:
     """Give the one seam to AWS: the endpoint, and whose key is used."""
     return {
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{ports.ministack}",
+        "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": REGION,
@@ -94,11 +94,11 @@ class Clients:
         return self._session.client("iam", endpoint_url=self._endpoint)
 
 
-async def start_ministack(children: Children, home: Home, ports: Ports) -> Child:
-    """Start MiniStack on the loopback, with IAM policies enforced."""
+async def start_ministack(children: Children, home: Home, ports: Ports, endpoint: str) -> Child:
+    """Start MiniStack on the loopback, with IAM policies enforced; `endpoint` is where the Lambdas find AWS."""
     return await children.start(
         "ministack",
-        [program("ministack", "ministack")],
+        [program("ministack", "python"), ROOT / "tools" / "devstack" / "emulator.py"],
         base_env(home)
         | {
             "BIND_HOST": HOST,  # its default is every interface
@@ -106,6 +106,7 @@ async def start_ministack(children: Children, home: Home, ports: Ports) -> Child
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "AUTH": "true",
+            "AWS_ENDPOINT_URL": endpoint,
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         },
@@ -128,7 +129,7 @@ async def deploy(
     what = ("--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", *quiet)
     overrides = [f"{name}={value}" for name, value in parameters.items()]
     command = (*_sam(home, "deploy", home.path / "build" / "template.yaml"), *what, "--parameter-overrides", *overrides)
-    await children.finish(f"sam-deploy-{stack}", command, _sam_env(home) | aws_env(ports))
+    await children.finish(f"sam-deploy-{stack}", command, _sam_env(home) | aws_env(f"http://{HOST}:{ports.ministack}"))
 
 
 def _sam(home: Home, verb: str, template: Path) -> tuple[str | Path, ...]:

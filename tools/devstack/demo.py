@@ -16,7 +16,7 @@ from tools.devstack import programs
 from tools.devstack.browser import Browser
 from tools.devstack.children import Child
 from tools.devstack.places import Home, Ports, program
-from tools.devstack.stack import USER_ID, DevStack, Options
+from tools.devstack.stack import OK, USER_ID, DevStack, Options
 from tools.devstack.timeline import Stage, stages
 from tools.devstack.trouble import StackError
 
@@ -25,6 +25,7 @@ INSTRUMENTS = ("256265", "260105", "265", "408065", "738561")
 SETTLE_SECONDS = 2.0
 """How long the bot counts before and after a login: a loss or a repetition would show within it."""
 FASTER = ("--updates", "10", "--frames", "20")
+STEPS = ("stored", "received", "dialled", "first_tick")
 ROUNDS = (("first login", "survives"), ("login while ticks flow", "survives"), ("Kite kills the old socket", "dies"))
 
 
@@ -118,12 +119,14 @@ async def _round(stack: DevStack, browser: Browser, bot: Bot, name: str, old_soc
     await asyncio.sleep(SETTLE_SECONDS)
     before = await bot.report()
     login = await browser.log_in(USER_ID)
+    if login.status != OK:
+        raise StackError(f"the login ended with {login.status}:\n{login.page}")
     generation, path = await _arrived(stack, login.called_back_at)
     await asyncio.sleep(SETTLE_SECONDS)
     after = await bot.report()
     print(f"  {name} (old socket {old_socket}): generation {generation}")
     for stage in path:
-        print(f"    {(stage.at - login.called_back_at) * 1000:8.1f} ms  {stage.what}")
+        print(f"    {(stage.at - login.called_back_at) * 1000:8.1f} ms  {stage.what} (generation {stage.generation})")
     counted = {key: after[key] - before[key] for key in ("packets", "lost", "duplicates", "disconnects")}
     print(f"    the bot: {counted}, longest gap {after['longest_gap_ms']} ms\n")
     return Round(
@@ -140,7 +143,8 @@ async def _round(stack: DevStack, browser: Browser, bot: Bot, name: str, old_soc
 
 
 def _timings(start: float, path: list[Stage]) -> dict[str, float]:
-    at = {stage.what: stage.at for stage in path}
+    newest = _newest(path)
+    at = {stage.what: stage.at for stage in path if stage.generation == newest}
     steps = {
         "login_to_stored_ms": at["stored"] - start,
         "stored_to_event_ms": at["received"] - at["stored"],
@@ -157,10 +161,14 @@ async def _arrived(stack: DevStack, since: float) -> tuple[int, list[Stage]]:
     async def complete() -> bool:
         nonlocal found
         found = await asyncio.to_thread(stages, stack, since)
-        return {"stored", "received", "dialled", "first_tick"} <= {stage.what for stage in found}
+        return set(STEPS) <= {stage.what for stage in found if stage.generation == _newest(found)}
 
     await stack.wait_until("the first tick on the new token", complete)
-    return max(stage.generation for stage in found), found
+    return _newest(found), found
+
+
+def _newest(found: list[Stage]) -> int:
+    return max((stage.generation for stage in found), default=0)
 
 
 def _worker(stack: DevStack) -> tuple[int, float]:

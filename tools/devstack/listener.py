@@ -13,7 +13,7 @@ from typing import Any
 
 from kiteconnect import KiteTicker
 
-from tools.simulator.packets import Tally
+from tools.simulator.packets import Tally, sequence, split
 
 
 class Listener:
@@ -22,6 +22,7 @@ class Listener:
     def __init__(self, root: str, key: str, tokens: list[int]) -> None:
         self._tokens = tokens
         self._tally = Tally()
+        self._last: dict[bytes, tuple[int, tuple[int, int]]] = {}
         self._counts = {"connects": 0, "disconnects": 0, "errors": 0}
         self._last_packet: float | None = None
         self._longest_gap = 0.0
@@ -57,7 +58,16 @@ class Listener:
         if self._last_packet is not None:
             self._longest_gap = max(self._longest_gap, now - self._last_packet)
         self._last_packet = now
-        self._tally.message(payload)
+        for packet in split(payload):
+            self._count(packet)
+
+    def _count(self, packet: bytes) -> None:
+        """Count a packet, but not the longer form of the one before it: after `mode` Kite sends the latest again."""
+        token, number = packet[:4], sequence(packet)
+        size, last = self._last.get(token, (0, (-1, 0)))
+        self._last[token] = len(packet), number
+        if number != last or len(packet) <= size:
+            self._tally.packet(packet)
 
     def _closed(self, _ticker: Any, _code: Any, _reason: Any) -> None:
         self._counts["disconnects"] += 1

@@ -1,6 +1,7 @@
 """Where a development stack lives: its ports on the loopback, its folder under `.run/`, the environments it runs in."""
 
 import os
+import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The five ports, one after the other from `base`."""
+    """The ports, one after the other from `base`."""
 
     base: int
 
@@ -42,9 +43,14 @@ class Ports:
         return self.base + 4
 
     @property
+    def recorder(self) -> int:
+        """Where calls to the embedded AWS are written down, if they are."""
+        return self.base + 5
+
+    @property
     def named(self) -> dict[str, int]:
         """All of them, by what they are for."""
-        names = ("page", "ministack", "simulator", "relay", "worker")
+        names = ("page", "ministack", "simulator", "relay", "worker", "recorder")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -54,12 +60,12 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Find five ports in a row that nobody uses now."""
+        """Find as many ports in a row that nobody uses now."""
         for base in range(20000 + os.getpid() % 1000 * 10, 60000, 10):
             ports = cls(base)
             if not ports.taken():
                 return ports
-        raise RuntimeError("no five free ports in a row on this machine")
+        raise RuntimeError("no free ports in a row on this machine")
 
     def taken(self) -> dict[str, int]:
         """List the ports that somebody listens on already."""
@@ -89,6 +95,11 @@ class Home:
         for part in (home.logs, home.scratch, home.state):
             part.mkdir(parents=True, exist_ok=True)
         return home
+
+    def forget(self) -> None:
+        """Empty the worker's state: the embedded AWS and the simulated market begin anew too."""
+        shutil.rmtree(self.state)
+        self.state.mkdir()
 
     @property
     def logs(self) -> Path:

@@ -31,11 +31,11 @@ def worker_command() -> Command:
     return (program("dev", "python"), "-m", "worker.main")
 
 
-def worker_env(home: Home, ports: Ports, outputs: Mapping[str, str], key: AccessKey) -> dict[str, str]:
+def worker_env(home: Home, ports: Ports, outputs: Mapping[str, str], endpoint: str, key: AccessKey) -> dict[str, str]:
     """Give the worker the deployed stack, its own access key, and this machine's Kite."""
     return (
         ours(home)
-        | aws_env(ports, key.key, key.secret)
+        | aws_env(endpoint, key.key, key.secret)
         | {
             "PARAMETER_PREFIX": outputs["ParameterPrefix"],
             "BOARD_TABLE": outputs["BoardTableName"],

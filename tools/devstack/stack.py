@@ -20,6 +20,7 @@ from tools.devstack import cloud, programs, wiring
 from tools.devstack.children import Child, Children, end_leftovers
 from tools.devstack.front import Front
 from tools.devstack.places import HOST, Home, Ports
+from tools.devstack.recorder import Recorder
 from tools.devstack.trouble import StackError
 
 USER_ID = "AB1234"
@@ -37,10 +38,12 @@ class Options:
     Args:
         simulator: more arguments for the simulator.
         worker: more environment for the worker.
+        record: write down every call that the Lambdas and the worker make to AWS.
     """
 
     simulator: tuple[str, ...] = ()
     worker: Mapping[str, str] = field(default_factory=dict)
+    record: bool = False
 
 
 NOTHING_MORE = Options()
@@ -63,6 +66,8 @@ class DevStack:
         self.children = Children(home)
         self.deployed: wiring.Deployed | None = None
         self.relay_key = make_key(secrets.token_bytes(KEY_ENTROPY))
+        self.recorder = Recorder(ports.recorder, ports.ministack, cloud.ACCOUNT)
+        self.worker_key: wiring.AccessKey | None = None
         self._options = options
         self._say = say
         self._front = Front(ports.page, ports.ministack, lambda: self.api_id)
@@ -101,6 +106,11 @@ class DevStack:
     def relay(self) -> str:
         """The relay's root."""
         return f"ws://{HOST}:{self.ports.relay}"
+
+    @property
+    def aws_endpoint(self) -> str:
+        """Where the Lambdas and the worker find AWS."""
+        return f"http://{HOST}:{self.ports.recorder if self._options.record else self.ports.ministack}"
 
     @property
     def seconds(self) -> float:
@@ -147,9 +157,9 @@ class DevStack:
 
     async def start_worker(self) -> None:
         """Start the worker under its own access key, and wait until it is alive."""
-        if self.deployed is None:
+        if self.deployed is None or self.worker_key is None:
             raise StackError("the worker needs the deployed stack")
-        env = programs.worker_env(self.home, self.ports, self.deployed.outputs, self._worker_key)
+        env = programs.worker_env(self.home, self.ports, self.deployed.outputs, self.aws_endpoint, self.worker_key)
         await self.children.start("worker", programs.worker_command(), env | dict(self._options.worker))
         await self.wait_for_url("the worker's start", f"http://{HOST}:{self.ports.worker}/healthz")
 
@@ -166,6 +176,7 @@ class DevStack:
         cloud.require_environments()
         if left := end_leftovers(self.home):
             self._say(f"An earlier run had left these behind; they are ended now: {', '.join(left)}.")
+        self.home.forget()
         if taken := self.ports.taken():
             named = ", ".join(f"{port} ({name})" for name, port in taken.items())
             raise StackError(
@@ -174,7 +185,9 @@ class DevStack:
 
     async def _up(self) -> None:
         await self._front.start()
-        await cloud.start_ministack(self.children, self.home, self.ports)
+        if self._options.record:
+            await self.recorder.start()
+        await cloud.start_ministack(self.children, self.home, self.ports, self.aws_endpoint)
         command = programs.simulator_command(self.ports, self.page, self._options.simulator)
         await self.children.start("simulator", command, programs.ours(self.home))
         await asyncio.gather(
@@ -201,12 +214,13 @@ class DevStack:
             secrets={"api_key": programs.API_KEY, "api_secret": programs.API_SECRET},
             plain={"relay_keys": ring.to_json()},
         )
-        self._worker_key = wiring.make_worker_key(self.aws, deployed.outputs["WorkerUserName"])
+        self.worker_key = wiring.make_worker_key(self.aws, deployed.outputs["WorkerUserName"])
         self.deployed = deployed
 
     async def _down(self) -> None:
         await self.children.stop_all()
         await self._front.stop()
+        await self.recorder.stop()
 
     def _progress(self, what: str) -> None:
         self._say(f"  {self.seconds:5.1f} s  {what}")

@@ -18,12 +18,13 @@ class Stage:
 
 
 def stages(stack: DevStack, since: float) -> list[Stage]:
-    """List what has happened since an instant, in the order of time; the first entry of each kind counts."""
+    """List what has happened since an instant, in the order of time; of each kind and generation the first."""
     key = timeline_key(datetime.now(UTC).astimezone(IST).date())
     entries = stack.board.get([key]).get(key, {}).get("entries", [])
-    found: dict[str, Stage] = {}
+    found: dict[tuple[str, int], Stage] = {}
     for entry in entries:
         at = parse_instant(entry["at"]).timestamp()
         if at >= since:
-            found.setdefault(entry["what"], Stage(entry["what"], at, int(entry.get("generation") or 0)))
+            stage = Stage(entry["what"], at, int(entry.get("generation") or 0))
+            found.setdefault((stage.what, stage.generation), stage)
     return sorted(found.values(), key=lambda stage: stage.at)
