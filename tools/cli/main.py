@@ -26,6 +26,8 @@ VERBS = {
     "calendar": ("tools.cli.calendar", "Declare a closure or a session that the calendar does not know yet."),
     "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
     "doctor": ("tools.cli.doctor", "Examine everything, and tell how to mend what is wrong."),
+    "droplet": ("tools.cli.droplet", "Write the user data that makes a new droplet a relay; it holds no secret."),
+    "rotate": ("tools.cli.rotate", "Give the worker its AWS key, or a new one without a gap."),
     "sim": ("tools.cli.sim", "Start a simulated Kite, or tell a running one to misbehave."),
     "demo": ("tools.cli.demo", "Play the whole story on this machine; needs no account."),
     "bench": ("tools.cli.bench", "Run a benchmark by name."),
