@@ -22,13 +22,13 @@ $(UV): requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kite-relay needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "Preparing uv ..."
 	@$(PYTHON) -m venv $(ENVS)/uv
-	@$(ENVS)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(ENVS)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt || { echo "uv could not be fetched: the first run needs the network (PyPI), every later one does not" >&2; exit 1; }
 	@touch $@
 
 $(ENVS)/%/.stamp: requirements/%.txt $(UV)
 	@echo "Preparing the environment '$*' ..."
 	@$(UV) venv --quiet --allow-existing --python $(ENVS)/uv/bin/python $(ENVS)/$*
-	@$(UV) pip sync --quiet --python $(ENVS)/$*/bin/python --require-hashes --only-binary :all: requirements/$*.txt
+	@$(UV) pip sync --quiet --python $(ENVS)/$*/bin/python --require-hashes --only-binary :all: requirements/$*.txt || { echo "the environment '$*' could not be fetched: the first run needs the network (PyPI), every later one does not" >&2; exit 1; }
 	@touch $@
 
 $(ENVS)/dev/.project: $(ENVS)/dev/.stamp pyproject.toml
@@ -83,7 +83,7 @@ format: env ## Format the code and mend what can be mended mechanically
 	@$(DEV)/ruff format .
 
 .PHONY: test
-test: env ## Run the tests
+test: $(STACK) ## Run the tests (ARGS="tests/unit -k name" chooses)
 	@$(DEV)/pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: template
@@ -94,8 +94,16 @@ template: env $(ENVS)/sam/.stamp ## Check the template: sam validate, sam valida
 	@$(DEV)/cfn-lint -r ap-south-1 us-east-1 eu-west-1 -t .run/transformed.json
 	@echo "template.yaml: cfn-lint finds nothing in the transformed template either"
 
+.PHONY: cost
+cost: env ## Compute what a month costs, from the template, into docs/cost.md
+	@$(DEV)/python -m tools.cost
+
+.PHONY: image
+image: ## Build the worker's image without a Docker engine, run it, and measure it (root; see infra/image.sh)
+	@infra/image.sh
+
 .PHONY: check
-check: lint template test ## Everything that CI runs
+check: lint template test demo ## Everything that CI runs
 
 .PHONY: promises
 promises: env ## Run the tests of every promise in their short forms, and print the table
