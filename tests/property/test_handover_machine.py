@@ -14,11 +14,20 @@ goes silent, answers late; the store forgets, resets and repeats itself. After e
 """
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from kite_relay.domain.handover import live, settled, step
 from kite_relay.domain.handover_types import (
@@ -374,5 +383,16 @@ class HandoverMachine(RuleBasedStateMachine):
         self.never_too_many_sockets()
 
 
-TestHandoverMachine = HandoverMachine.TestCase
-TestHandoverMachine.settings = settings(PROFILE, suppress_health_check=list(HealthCheck))
+@pytest.mark.promise(7)
+def test_whatever_the_morning_brings_the_invariants_hold(measured: Callable[[str, object], None]) -> None:
+    """Sequences of events, stale and doubled ones among them, checked after every step."""
+    lived = 0
+
+    class Counted(HandoverMachine):
+        def teardown(self) -> None:
+            super().teardown()
+            nonlocal lived
+            lived += 1
+
+    run_state_machine_as_test(Counted, settings=settings(PROFILE, suppress_health_check=list(HealthCheck)))
+    measured("sequences without a violation", lived)

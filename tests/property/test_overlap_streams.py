@@ -2,6 +2,7 @@
 
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ def run(stream: list[bytes], joined: int, left: int, turns: list[bool]) -> list[
     return passed
 
 
+@pytest.mark.promise(10)
 @settings(max_examples=400)
 @given(races())
 def test_two_sockets_with_one_stream_give_that_stream(race: tuple[list[bytes], int, int, list[bool]]) -> None:

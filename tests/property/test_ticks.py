@@ -31,6 +31,7 @@ def test_cutting_is_a_prefix_and_done_once(packets: list[bytes], mode: Mode) -> 
         assert cut(short, mode) == short
 
 
+@pytest.mark.promise(15)
 @settings(max_examples=500)
 @given(st.binary(max_size=600) | st.builds(lambda n, rest: n.to_bytes(2, "big") + rest, st.integers(0, 4), st.binary()))
 def test_any_bytes_are_read_or_rejected(frame: bytes) -> None:

@@ -1,5 +1,6 @@
 """The truth table: token x market x feed x worker x clock, every cell against what a person expects of it."""
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def bad_token(cell: Cell) -> bool:
     return cell.health.token.status in (TokenStatus.MISSING, TokenStatus.REJECTED, TokenStatus.EXPIRED)
 
 
-def test_every_cell_is_what_a_person_expects() -> None:
+@pytest.mark.promise(19)
+def test_every_cell_is_what_a_person_expects(measured: Callable[[str, object], None]) -> None:
     """The whole table, no cell left out on either side."""
     expected = expectations()
     assert expected.keys() == set(product(MOMENTS, TOKENS, WORKERS))
@@ -59,6 +61,8 @@ def test_every_cell_is_what_a_person_expects() -> None:
         for cell in ALL
         if cell.clock == RIGHT and cell.health.status is not LETTERS[expected[cell.moment, cell.token, cell.worker]]
     ]
+    measured("cells of the truth table", len(ALL))
+    measured("wrong", len(wrong))
     assert wrong == []
     assert len(ALL) == 2 * sum(letter != "-" for letter in expected.values())
 
@@ -82,6 +86,7 @@ def test_green_is_never_a_lie() -> None:
             assert health.worker.pulse in (Pulse.FRESH, Pulse.LATE), where(cell)
 
 
+@pytest.mark.promise(19)
 def test_a_silent_worker_makes_every_feed_feature_stale() -> None:
     """Whatever it last said."""
     for cell in ALL:

@@ -1,8 +1,8 @@
 """The feed against sockets that the test plays."""
 
 import struct
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,10 +13,7 @@ from tests.fakes.kite_lines import FakeLine, FakeUpstream, Recorder
 from tests.fakes.trouble import MORNING, FakeClock
 from worker.feed import Feed
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-CLOSED_MARKET = timedelta(hours=60)
+CLOSED_MARKET = timedelta(hours=72)
 
 
 def packet(token: int, price: int, size: int = 8) -> bytes:
@@ -84,6 +81,7 @@ def rig() -> Rig:
     return Rig()
 
 
+@pytest.mark.promise(10)
 def test_the_new_socket_is_made_before_the_old_one_is_broken(rig: Rig) -> None:
     """All that the old one delivered must come on the new one first; then the old one goes, and nothing is missed."""
     rig.want(1, 2)
@@ -113,6 +111,7 @@ def test_after_a_deadline_the_new_socket_takes_over_without_the_quiet_instrument
     assert old.closed
 
 
+@pytest.mark.promise(11)
 def test_a_rejected_token_leaves_the_old_socket_alone(rig: Rig) -> None:
     """One attempt; then nothing but a rare question, and ticks flow on."""
     rig.want(1)
@@ -129,7 +128,10 @@ def test_a_rejected_token_leaves_the_old_socket_alone(rig: Rig) -> None:
     assert rig.upstream.lines[-1].token == "token-3"
 
 
-def test_a_day_of_rejection_costs_at_most_twelve_questions_an_hour(rig: Rig) -> None:
+@pytest.mark.promise(11)
+def test_a_day_of_rejection_costs_at_most_twelve_questions_an_hour(
+    rig: Rig, measured: Callable[[str, object], None]
+) -> None:
     """And not one dial more."""
     token = rig.token(1)
     rig.upstream.lines[-1].events.rejected()
@@ -138,6 +140,8 @@ def test_a_day_of_rejection_costs_at_most_twelve_questions_an_hour(rig: Rig) -> 
         rig.feed.probed(token, answer=False)
         rig.pass_time(60, step=2.5)
         assert len(rig.ear.named("on_probe")) - asked <= 1
+    measured("dials of a rejected token in a day", len(rig.upstream.lines))
+    measured("questions in a day", len(rig.ear.named("on_probe")))
     assert len(rig.upstream.lines) == 1
     assert len(rig.ear.named("on_probe")) <= 24 * 12 + 1
 
@@ -182,17 +186,22 @@ def test_network_trouble_backs_off_for_ever(rig: Rig) -> None:
     assert rig.feed.connected
 
 
-def test_a_half_open_socket_is_found_within_ten_seconds(rig: Rig) -> None:
+@pytest.mark.promise(12)
+def test_a_half_open_socket_is_found_within_ten_seconds(rig: Rig, measured: Callable[[str, object], None]) -> None:
     """No byte for five seconds on an open socket: it is dead, whatever TCP says."""
     rig.want(1)
     old = rig.live(1, 1)
     rig.pass_time(60)
-    rig.pass_time(6, heartbeats=False)
-    assert old.closed
+    silent_since = rig.clock.monotonic()
+    while not old.closed:
+        rig.pass_time(0.5, heartbeats=False)
+        assert rig.clock.monotonic() - silent_since <= 10
+    measured("seconds to find a half-open socket", rig.clock.monotonic() - silent_since)
     assert len(rig.upstream.lines) == 2
 
 
-def test_a_week_end_of_heartbeats_causes_no_reconnect(rig: Rig) -> None:
+@pytest.mark.promise(12)
+def test_a_week_end_of_heartbeats_causes_no_reconnect(rig: Rig, measured: Callable[[str, object], None]) -> None:
     """A quiet market is not a dead one."""
     rig.want(1)
     rig.live(1, 1)
@@ -201,10 +210,35 @@ def test_a_week_end_of_heartbeats_causes_no_reconnect(rig: Rig) -> None:
         rig.clock.advance(2.5)
         rig.upstream.lines[-1].events.frame(b"\x00")
         rig.feed.tick()
+    measured("reconnects in 72 h of a closed market", len(rig.upstream.lines) - 1)
     assert len(rig.upstream.lines) == 1
     assert rig.feed.live
 
 
+@pytest.mark.promise(16)
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_a_clock_that_steps_in_the_middle_of_a_handover_changes_nothing(rig: Rig, step: int) -> None:
+    """NTP corrects the wall clock by an hour while two sockets overlap: the same sockets, the same packets."""
+    rig.want(1, 2)
+    old = rig.live(1, 1, 2)
+    rig.token(2)
+    new = rig.upstream.lines[-1]
+    rig.clock.step_wall(step)
+    rig.pass_time(1)
+    new.events.opened()
+    rig.clock.step_wall(-2 * step)
+    rig.pass_time(1)
+    new.deliver(packet(1, 100), packet(2, 100))
+    rig.clock.step_wall(step)
+    rig.pass_time(60)
+    assert old.closed
+    assert rig.upstream.lines == [old, new]
+    assert rig.upstream.standing == [new]
+    assert rig.ear.packets == [packet(1, 100), packet(2, 100)]
+    assert rig.ear.named("on_gap") == []
+
+
+@pytest.mark.promise(16)
 def test_a_process_that_slept_does_not_blame_its_sockets(rig: Rig) -> None:
     """After a pause every socket gets the full time again; a stepped wall clock is not even noticed."""
     rig.want(1)

@@ -1,5 +1,7 @@
 """More than one connection: spread, handed over one by one, freed when there is room."""
 
+import pytest
+
 from kite_relay.domain.ticks import Mode
 from tests.unit.feed.test_feed import Rig, packet
 
@@ -25,6 +27,7 @@ def verified(rig: Rig) -> None:
     rig.feed.probed(token, answer=True)
 
 
+@pytest.mark.promise(10)
 def test_two_lanes_move_one_by_one_through_the_spare_connection() -> None:
     """4000 instruments need two connections, so a third is there for the overlap: nothing is missed."""
     rig = Rig()

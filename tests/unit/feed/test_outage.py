@@ -133,9 +133,12 @@ def most_in_a_minute(moments: list[float]) -> int:
     return max((sum(1 for m in moments if start <= m < start + 60.0) for start in moments), default=0)
 
 
+@pytest.mark.promise(17)
 @pytest.mark.parametrize("trouble", [StoreUnavailableError("down"), ConfigurationError("wrong region")], ids=type)
 @pytest.mark.parametrize("dead", [("ssm",), ("sqs",), ("dynamodb",), SERVICES], ids="+".join)
-def test_ticks_flow_on_while_aws_is_gone(dead: tuple[str, ...], trouble: Exception) -> None:
+def test_ticks_flow_on_while_aws_is_gone(
+    dead: tuple[str, ...], trouble: Exception, measured: Callable[[str, object], None]
+) -> None:
     """Not a tick is missed; it is a finding within a minute, over within one; the dead are spared."""
 
     async def story(clock: VirtualClock) -> None:
@@ -157,6 +160,7 @@ def test_ticks_flow_on_while_aws_is_gone(dead: tuple[str, ...], trouble: Excepti
             assert most_in_a_minute(world.calls[name]) <= 2
         assert len(world.ear.packets) - began == pytest.approx(HOUR, abs=1)
         assert len(world.upstream.lines) == 1
+        measured(f"most calls in a minute, {'+'.join(dead)} gone", max(most_in_a_minute(world.calls[n]) for n in dead))
         for name in dead:
             world.fakes(name).trouble = None
         await asyncio.sleep(60)
@@ -183,6 +187,7 @@ def test_a_token_stored_during_the_outage_of_the_queue_is_found_by_looking() -> 
     run(story)
 
 
+@pytest.mark.promise(17)
 def test_what_happened_during_the_outage_of_the_board_is_told_after_it() -> None:
     """The timeline loses nothing, and the heartbeat on the board is the newest."""
 
@@ -212,6 +217,7 @@ def test_what_happened_during_the_outage_of_the_board_is_told_after_it() -> None
     run(story)
 
 
+@pytest.mark.promise(8)
 def test_the_announcement_is_confirmed_only_when_the_move_is_done() -> None:
     """And poison does not hold it up: it goes to the dead-letter queue by itself."""
 

@@ -1,6 +1,7 @@
 """The market's clock against a table that a trader can read."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -49,8 +50,11 @@ def test_a_last_microsecond_still_belongs_to_its_interval() -> None:
     assert load_calendar().phase("cash", bell).status == "LIVE"
 
 
+@pytest.mark.promise(16)
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
-def test_the_table_holds_in_any_host_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_holds_in_any_host_time_zone(
+    zone: str, monkeypatch: pytest.MonkeyPatch, measured: Callable[[str, object], None]
+) -> None:
     """The clock reads the instant, never the machine's own idea of time."""
     monkeypatch.setenv("TZ", zone)
     time.tzset()
@@ -60,6 +64,7 @@ def test_the_table_holds_in_any_host_time_zone(zone: str, monkeypatch: pytest.Mo
             local = at.astimezone()
             phase = calendar.phase(segment, local)
             assert (phase.status.value, phase.sub_phase) == (status, sub_phase), (at, segment)
+        measured(f"labelled instants right on a host in {zone}", len(rows()))
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -35,6 +36,7 @@ async def knock(world: World, forwarded: str) -> int:
     return await status(world, "kr_x", forwarded=forwarded)
 
 
+@pytest.mark.promise(20)
 async def test_a_ticket_lets_the_dashboard_in_once() -> None:
     """Signed, a minute, single use, from an allowed page."""
     async with relay_world() as world:
@@ -50,6 +52,7 @@ async def test_a_ticket_of_another_worker_is_nothing() -> None:
         assert await status(world, issue_ticket("another", NOW, bytes(NONCE_SIZE)), ORIGIN) == 403
 
 
+@pytest.mark.promise(20)
 @pytest.mark.parametrize("origin", [None, "https://evil.example", ORIGIN + ".evil.example", "null"])
 async def test_a_ticket_from_another_page_gets_a_named_close_and_no_tick(origin: Origin | None) -> None:
     """A browser shows no 403: the page learns from 4003 that its address is not allowed."""
@@ -68,10 +71,13 @@ async def test_two_origins_are_none() -> None:
             await connect(world.url(ticket()), additional_headers=headers, proxy=None)
 
 
-async def test_ten_wrong_keys_lock_the_address_and_are_seen() -> None:
+@pytest.mark.promise(20)
+async def test_ten_wrong_keys_lock_the_address_and_are_seen(measured: Callable[[str, object], None]) -> None:
     """For a minute; it is a finding for ten, and counted."""
     async with relay_world() as world:
-        assert [await status(world, f"kr_{number}") for number in range(12)] == [403] * 10 + [429] * 2
+        tried = [await status(world, f"kr_{number}") for number in range(12)]
+        measured("guesses heard before the lock", tried.count(403))
+        assert tried == [403] * 10 + [429] * 2
         assert await status(world, None) == 429
         assert world.relay.findings() == [
             {

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from websockets.asyncio.client import ClientConnection
 
 from kite_relay.domain.relay_keys import Scope
@@ -82,6 +83,7 @@ async def drain(bot: ClientConnection, until_price: int) -> int:
             return packets
 
 
+@pytest.mark.promise(13)
 async def test_a_client_that_takes_no_byte_is_dropped_and_the_others_get_everything() -> None:
     """The send timeout ends it, its queue stayed small, and its neighbour missed no tick."""
     async with relay_world(send_timeout=0.2) as world, world.client() as bot:
@@ -112,13 +114,15 @@ async def test_a_slow_client_gets_the_newest_of_each_instrument() -> None:
         assert world.relay.stats.closes[4008] == 0
 
 
-async def test_the_queue_of_a_stalled_client_is_bounded() -> None:
+@pytest.mark.promise(13)
+async def test_the_queue_of_a_stalled_client_is_bounded(measured: Callable[[str, object], None]) -> None:
     """However long it stalls: one frame in hand, and one packet per instrument."""
     async with relay_world(send_timeout=60.0) as world, stalled(world):
         [client] = world.relay._clients
         for price in range(1, 101):
             flood(world, price)
         kept = sum(map(len, client._backlog.values())) + client.transport.get_write_buffer_size()
+        measured("bytes kept for a stalled client of 3,000 instruments", kept)
         assert len(client._backlog) == len(TOKENS)
         assert kept <= 2 * 186 * len(TOKENS) + 100
 
