@@ -117,6 +117,11 @@ soak: env ## The same in their long forms (hours)
 truth-table: env ## Render the status's truth table and findings into docs/
 	@$(DEV)/python -m tools.truth_table
 
+.PHONY: screenshots
+screenshots: env ## Make the README's screenshots anew, in Chromium
+	@mkdir -p docs/images
+	@SCREENSHOTS=docs/images $(DEV)/pytest -q tests/browser/test_dashboard.py -k good_morning
+
 .PHONY: docs
 docs: env ## Write the generated documents anew
 	@$(DEV)/python -m tools.cli.document

@@ -74,6 +74,11 @@ class Visit:
         """Wait until these words stand there."""
         self.wait(lambda: words in self.text(selector), f"{words!r} in {selector}", seconds)
 
+    def shoot(self, name: str) -> None:
+        """Keep what is seen now, when screenshots are asked for (`make screenshots`)."""
+        if folder := os.environ.get("SCREENSHOTS"):
+            self.page.screenshot(path=f"{folder}/{name}.png")
+
     def check(self) -> None:
         """Hold the page to what every page must keep."""
         assert self.errors == []

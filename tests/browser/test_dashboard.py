@@ -1,5 +1,7 @@
 """The dashboard in a real Chromium, over the real status function and a real relay, in every weather."""
 
+import math
+import os
 import re
 from typing import Any
 
@@ -44,6 +46,11 @@ def test_a_good_morning(chromium: Browser, weather: Weather, size: tuple[int, in
         assert not tab.page.locator("#login").is_visible()
         assert "ends in" in tab.text("#market")
         tab.check()
+        for step in range(40 if "SCREENSHOTS" in os.environ else 0):
+            moved = 1 + 0.0004 * math.sin(step / 5) + 0.00002 * step
+            weather.tick({NIFTY: 26112.35 * moved, BANK: 58899.25 * (2 - moved), SENSEX: 85231.05 * moved})
+            tab.page.wait_for_timeout(400)
+        tab.shoot(f"dashboard-{'phone' if size == PHONE else 'desktop'}-{scheme}")
 
 
 def test_verdict_button_and_market_are_above_the_fold(chromium: Browser, weather: Weather) -> None:

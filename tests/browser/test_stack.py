@@ -16,7 +16,6 @@ from tools.devstack.places import ROOT, Home, Ports
 from tools.devstack.stack import USER_ID, DevStack
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(240)]
-SHOTS = os.environ.get("SCREENSHOTS")
 
 
 class Running:
@@ -63,12 +62,6 @@ def running() -> Iterator[Running]:
         made.end()
 
 
-def shoot(tab: Visit, name: str) -> None:
-    """Keep what is seen now, when screenshots are asked for."""
-    if SHOTS:
-        tab.page.screenshot(path=Path(SHOTS) / f"{name}.png")
-
-
 def log_in(tab: Visit) -> None:
     """Fill in Zerodha's form and come back to the result page."""
     tab.page.get_by_role("textbox").first.fill(USER_ID)
@@ -95,16 +88,16 @@ def test_expired_login_live_handover_crash(chromium: Browser, running: Running) 
     stack = running.stack
     with visit(chromium, running.origins, size=PHONE, device_scale_factor=2) as tab:
         tab.page.goto(f"{stack.page}/login")
-        shoot(tab, "zerodha")
+        tab.shoot("zerodha")
         log_in(tab)
         assert "request_token" not in tab.page.url
-        shoot(tab, "login-result")
+        tab.shoot("login-result")
         tab.check()
         tab.page.get_by_role("link", name="Open the dashboard").click()
         moving(tab)
         tab.wait_for("#timeline", "First tick", 30)
         tab.check()
-        shoot(tab, "dashboard-phone")
+        tab.shoot("dashboard-holiday")
 
         watch_gaps(tab)
         second_login(chromium, running)

@@ -11,8 +11,10 @@ function when(instant, now) {
   return make("time", { datetime: instant, title: words.utc(ms) }, words.moment(ms, now));
 }
 
-/** "Live. Token from 08:47 IST, ..." is a headline and the rest. */
+/** "Live: ticks are flowing. The token ..." is a headline and the rest; a verdict without a colon is its first sentence. */
 function split(verdict) {
+  const [, short, rest] = /^([^:.]{1,24}): (.+)$/.exec(verdict) ?? [];
+  if (short) return [short, rest[0].toUpperCase() + rest.slice(1)];
   const end = verdict.indexOf(". ");
   return end < 0 ? [verdict, ""] : [verdict.slice(0, end + 1), verdict.slice(end + 2)];
 }
@@ -26,7 +28,7 @@ export function verdict(facts, base) {
   say(find("tone").lastChild, word);
   say(find("verdict"), headline);
   say(find("detail"), rest || (action === facts.verdict ? "" : action));
-  say(find("said"), `${word}. ${headline}`); // the only thing a screen reader is told unasked, and only when it changes
+  say(find("said"), `${headline}. ${rest.split(". ")[0]}`); // the only thing a screen reader is told unasked, and only when it changes
   show(find("login"), facts.status === "needs_login");
   document.title = `${word} · kite-relay`;
 }
