@@ -88,6 +88,7 @@ class Client(asyncio.Protocol):
     """
 
     write: Callable[[bytes], None]
+    descriptor: int
     transport: asyncio.Transport
 
     def __init__(self, host: Host) -> None:
@@ -114,6 +115,7 @@ class Client(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=0)
         self.write = self.transport.write
+        self.descriptor = self.transport.get_extra_info("socket").fileno()
         _tune(self.transport.get_extra_info("socket"), self._host.settings)
         self._arm(self._host.settings.handshake_timeout, self.transport.abort)
 

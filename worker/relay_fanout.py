@@ -4,6 +4,7 @@ Clients with equal subscriptions form a group. A packet is prepared once per mod
 and each group's frame is built once, whoever is in the group. Nothing here awaits, and nothing waits for a client.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -61,6 +62,8 @@ _heads: dict[tuple[int, int], bytes] = {}
 class Member(Protocol):
     """A client, as the fan-out sees it."""
 
+    descriptor: int
+    """Its socket: as long as the client keeps up nothing is buffered for it, and a frame can go straight to the kernel."""
     write: Callable[[bytes], None]
     """Writes bytes without ever waiting."""
 
@@ -72,21 +75,22 @@ class Member(Protocol):
 class Group:
     """The clients that want exactly the same."""
 
-    __slots__ = ("append", "beat_due", "lagging", "members", "modes", "pieces", "writes")
+    __slots__ = ("append", "beat_due", "lagging", "members", "modes", "outlets", "pieces", "written")
 
     def __init__(self, modes: Mapping[int, Mode]) -> None:
         self.modes = dict(modes)
         self.pieces: list[bytes] = []
         self.append = self.pieces.append
         self.members: set[Member] = set()
-        self.writes: list[Callable[[bytes], None]] = []
+        self.outlets: list[tuple[int, Callable[[bytes], None]]] = []
         """How to write to each member that keeps up. Replaced, never changed: a write may make a member lag."""
         self.lagging: list[Member] = []
         self.beat_due = False
+        self.written = 0
 
     def sort(self, lagging: set[Member]) -> None:
         """Part the members that keep up from those that lag."""
-        self.writes = [member.write for member in self.members if member not in lagging]
+        self.outlets = [(member.descriptor, member.write) for member in self.members if member not in lagging]
         self.lagging = [member for member in self.members if member in lagging]
 
 
@@ -152,21 +156,29 @@ class Fanout:
 
     def flush(self) -> None:
         """Write what was handed to the groups, one write per client."""
+        join, heads, send = b"".join, _heads, os.write
         for group in self._groups.values():
             pieces = group.pieces
             if not pieces:
                 continue
-            frame = binary_frame(pieces)
+            payload = join(pieces)
+            head = heads.get((len(pieces), len(payload)))
+            frame = head + payload if head else binary_frame(pieces)
             if group.beat_due:
                 group.beat_due = False
                 frame = BEAT + frame
-            writes, lagging = group.writes, group.lagging  # a write may make its member lag, with this frame in hand
-            for write in writes:
-                write(frame)
+            size = len(frame)
+            lagging = group.lagging  # a write may make its member lag, with this frame in hand
+            for descriptor, write in group.outlets:
+                try:
+                    sent = send(descriptor, frame)
+                except OSError:
+                    sent = 0
+                if sent != size:
+                    write(frame[sent:])
+            group.written += len(pieces)
             for member in lagging:
                 member.conflate(pieces)
-            self.frames += len(writes)
-            self.ticks += len(writes) * len(pieces)
             pieces.clear()
 
     def beat(self) -> None:
@@ -175,7 +187,7 @@ class Fanout:
             self._settle()
         for group in self._groups.values():
             if group.beat_due:
-                for write in group.writes:
+                for _, write in group.outlets:
                     write(BEAT)
             group.beat_due = True
 
