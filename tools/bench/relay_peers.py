@@ -11,6 +11,7 @@ They have no keys, heartbeats or slow clients; the relay that they are measured 
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -19,6 +20,7 @@ from typing import Any
 import picows
 from kiteconnect import KiteTicker
 from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
 
 from kite_relay.domain.ticks import index, join
 
@@ -99,7 +101,7 @@ def picows_way(clients: Clients) -> Spread:
     return spread
 
 
-class PicowsListener(picows.WSListener):  # type: ignore[misc]  # picows has no types
+class PicowsListener(picows.WSListener):
     """One client of picows."""
 
     def __init__(self, clients: Clients) -> None:
@@ -118,8 +120,9 @@ async def open_door(way: str, port: int, clients: Clients) -> None:
     """Let clients in."""
 
     async def greet(client: ServerConnection) -> None:
-        async for message in client:
-            clients.hear(client, str(message))
+        with contextlib.suppress(ConnectionClosed):
+            async for message in client:
+                clients.hear(client, str(message))
         clients.wants.pop(client, None)
 
     if way == "picows":

@@ -1,4 +1,6 @@
-"""The worker's relay alone, fed through a socket: what `make bench NAME=relay` measures. Its one key is told by argument.
+"""The worker's relay alone, fed through a socket: what `make bench NAME=relay` measures.
+
+usage: python -m tools.devstack.relay_alone PORT FEED_PORT KEY WINDOW_SECONDS
 
 The feed sends frames as Kite does, each with its length before it (4 bytes, little-endian).
 """

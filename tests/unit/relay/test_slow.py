@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 from kite_relay.domain.relay_keys import Scope
 from kite_relay.domain.ticks import FULL, split
 from tests.fakes.relay_world import World, full_packet, relay_world, until
+from worker.relay_client import Client
 
 TOKENS = range(1, 3001)
 
@@ -127,23 +128,33 @@ async def test_the_queue_of_a_stalled_client_is_bounded(measured: Callable[[str,
         assert kept <= 2 * 186 * len(TOKENS) + 100
 
 
-async def test_a_slow_client_that_moves_is_kept() -> None:
-    """The timeout is for clients that take no byte, not for poor lines."""
-    async with relay_world(send_timeout=0.05) as world, stalled(world, buffer=65536) as plain:
-        [client] = world.relay._clients
-        judged: list[int] = []
-        judge = client._judge
+class FakeTransport:
+    """A transport of which only the unsent bytes matter."""
 
-        def note(before: int) -> None:
-            judged.append(before)
-            judge(before)
+    unsent = 0
+    aborted = False
 
-        client._judge = note  # type: ignore[method-assign]
-        price = 0
-        while len(judged) < 4:
-            flood(world, price := price + 1)
-            await asyncio.to_thread(plain.recv, 65536)
-        assert world.relay.stats.closes[4008] == 0
+    def get_write_buffer_size(self) -> int:
+        """Tell the bytes that the kernel has not taken."""
+        return self.unsent
+
+    def abort(self) -> None:
+        """Note it."""
+        self.aborted = True
+
+
+@pytest.mark.parametrize(("before", "after", "aborted"), [(900, 899, False), (900, 900, True), (900, 901, True)])
+async def test_only_a_client_that_took_no_byte_is_dropped(before: int, after: int, aborted: bool) -> None:  # noqa: FBT001 - a case
+    """The timeout is for clients that take nothing, not for poor lines."""
+    world = World(send_timeout=60.0)
+    client = Client(world.relay)
+    transport = FakeTransport()
+    client.transport = transport  # type: ignore[assignment]
+    transport.unsent = after
+    client._judge(before)
+    assert transport.aborted is aborted
+    assert (client._timer is None) is aborted
+    client._disarm()
 
 
 async def test_order_updates_are_kept_for_a_slow_client_and_never_conflated() -> None:

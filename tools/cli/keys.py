@@ -1,0 +1,79 @@
+"""`kite-relay keys`: make, list and revoke the keys that programs connect to the relay with."""
+
+import json
+import os
+import secrets
+from typing import Annotated
+
+import typer
+
+from kite_relay.config import worker_deployable
+from kite_relay.domain.relay_keys import KEY_ENTROPY, PARAMETER, KeyRing, RelayKey, Scope, hash_key, make_key
+from kite_relay.ports import Clock, Parameters
+
+app = typer.Typer(no_args_is_help=True, help="Make, list and revoke relay keys.")
+
+
+@app.callback()
+def keys() -> None:
+    """Make, list and revoke relay keys."""
+
+
+def _wired() -> tuple[Parameters, Clock]:
+    deployable = worker_deployable(os.environ)
+    return deployable.parameters, deployable.clock
+
+
+def _read(parameters: Parameters) -> KeyRing:
+    found = parameters.read(PARAMETER)
+    return KeyRing.parse(found.value if found else None)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What uses the key; health shows it: ai_analysis, news_detection, ...")],
+    *,
+    orders: Annotated[bool, typer.Option("--orders", help="Let it see the account's order updates too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Make a key. It is shown once and kept nowhere: only its hash is stored."""
+    parameters, clock = _wired()
+    key = make_key(secrets.token_bytes(KEY_ENTROPY))
+    scopes = frozenset({Scope.TICKS, Scope.ORDERS} if orders else {Scope.TICKS})
+    ring = _read(parameters).add(RelayKey(name, hash_key(key), scopes, clock.now()))
+    parameters.write(PARAMETER, ring.to_json(), secret=False)
+    if as_json:
+        typer.echo(json.dumps({"name": name, "key": key, "scopes": sorted(scopes)}))
+        return
+    typer.echo(key)
+    typer.echo(f"This is the only time it is shown. Use it as access_token, and '{name}' as api_key.", err=True)
+
+
+@app.command("list")
+def list_(*, as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False) -> None:
+    """List the keys: name, scopes, since when. Never the keys themselves."""
+    parameters, _ = _wired()
+    ring = _read(parameters)
+    rows = [{k: v for k, v in key.to_item().items() if k != "sha256"} for key in ring.keys]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    if not rows:
+        typer.echo("No keys yet. Make one: kite-relay keys create NAME")
+    for row in rows:
+        typer.echo(f"{row['name']:<32}  {','.join(row['scopes']):<13}  {row['created_at']}")
+
+
+@app.command()
+def revoke(
+    name: Annotated[str, typer.Argument(help="The key's name.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Revoke a key; open connections that use it are closed within a minute."""
+    parameters, _ = _wired()
+    ring = _read(parameters).remove(name)
+    if not yes:
+        typer.confirm(f"Close every client that uses '{name}', for good?", abort=True)
+    parameters.write(PARAMETER, ring.to_json(), secret=False)
+    typer.echo(f"'{name}' is revoked.")
