@@ -196,6 +196,10 @@ class Relay:
         guessing = self._door.lock.finding()
         return [*self._findings.values(), *([guessing] if guessing else [])]
 
+    def refuse(self, sentence: str) -> None:
+        """Take back what the feed, in another process, could not fulfil; each client that asked for it is told."""
+        self._desk.take_back(list(self._clients), sentence)
+
     # ---- from the bus -----------------------------------------------------------------------------------------------
 
     def on_packets(self, packets: Packets) -> None:

@@ -1,5 +1,6 @@
 """What clients ask for: their commands, their modes, the instruments that all of them want together."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from kite_relay.domain.errors import LimitExceededError, MalformedError
@@ -13,6 +14,8 @@ from worker.relay_find import Finder
 from worker.relay_settings import CloseCode
 from worker.relay_wants import Wants
 
+FRESH = 5.0
+"""A feed in another process says no within so many seconds, or never."""
 MAX_MISTAKES = 20
 """Messages that are none of Kite's commands, before a client is told to go."""
 
@@ -37,6 +40,8 @@ class Desk:
         self._owner = owner
         self._finder = finder
         self._wants = Wants()
+        self._asked: dict[int, float] = {}
+        """When instruments that nobody wanted before were asked for."""
 
     def heard(self, client: Client, text: str) -> None:
         """Take one message; what is wrong with it is told to the client, and changes nothing."""
@@ -62,6 +67,21 @@ class Desk:
             self._bus.want(self._owner, dict(self._wants.union))
         client.modes = {}
 
+    def take_back(self, clients: Iterable[Client], sentence: str) -> None:
+        """Undo what was asked for just now: the feed, in another process, cannot fulfil it."""
+        now = asyncio.get_running_loop().time()
+        fresh = {token for token, at in self._asked.items() if at > now - FRESH}
+        for client in clients:
+            before = client.modes
+            gone = before.keys() & fresh
+            if gone:
+                client.modes = {token: mode for token, mode in before.items() if token not in gone}
+                self._wants.change(gone, before, client.modes)
+                self._fanout.place(client, client.modes)
+                client.error(f"limit: {sentence}")
+        self._asked.clear()
+        self._bus.want(self._owner, dict(self._wants.union))
+
     def _find(self, client: Client, text: str) -> None:
         if not client.may(Scope.TICKS):
             raise LimitExceededError("this key has no scope 'ticks'")
@@ -85,6 +105,8 @@ class Desk:
 
     def _want(self, tokens: Iterable[int], before: Modes, after: Modes) -> None:
         """Ask the bus for more or less, if all clients together want something else now."""
+        now = asyncio.get_running_loop().time()
+        asked = {token: now for token in tokens if token not in self._wants.union}
         if not self._wants.change(tokens, before, after):
             return
         try:
@@ -92,6 +114,7 @@ class Desk:
         except LimitExceededError:
             self._wants.change(tokens, after, before)
             raise
+        self._asked = {token: at for token, at in self._asked.items() if at > now - FRESH} | asked
 
     def _send_latest(self, client: Client, tokens: Iterable[int], before: Modes) -> None:
         """Send the newest packet of each instrument that is new to the client, or that it now sees more of."""

@@ -63,7 +63,7 @@ class Member(Protocol):
     """A client, as the fan-out sees it."""
 
     descriptor: int
-    """Its socket: as long as the client keeps up nothing is buffered for it, and a frame can go straight to the kernel."""
+    """Its socket: while the client keeps up nothing is buffered for it, and a frame can go straight to the kernel."""
     write: Callable[[bytes], None]
     """Writes bytes without ever waiting."""
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import secrets
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ from worker.relay_find import Directory
 from worker.relay_settings import RelaySettings
 from worker.reporter import Reporter
 from worker.settings import Settings
+from worker.stream_hub import Hub
 from worker.token_watch import TokenWatch
 from worker.upstream import KiteUpstream
 from worker.web import Web
@@ -87,6 +89,7 @@ class Worker:
         self.reporter.on_reject = self._forget_api_key
         self._missing: list[dict[str, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._standing_by: asyncio.Task[None] | None = None
         self._watch_tokens(ports, roll)
         self._show()
 
@@ -130,9 +133,13 @@ class Worker:
         )
         directory = Directory(self.instruments.dump, settings.instruments, clock)
         self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock, directory=directory)
-        self.heart.clients = self.relay.clients
         self.metrics.registry.register(RelayCollector(self.relay.stats, self.relay.clients))
         self.metrics.registry.register(MarketCollector(load_calendar(), clock.now))
+        self.hub = Hub(settings.redis_url.get_secret_value(), self.feed.bus, clock) if settings.redis_url else None
+        self.heart.clients = lambda: [*self.relay.clients(), *(self.hub.clients() if self.hub else [])]
+        if self.hub:
+            self.heart.redis = self.hub.state
+            self.heart.others.append(self.hub.findings)
         self.heart.others.append(self.relay.findings)
         self.heart.others.append(lambda: self._missing)
 
@@ -140,6 +147,21 @@ class Worker:
         log.info("starting", version=__version__, restored=self.prices.restore())
         self._hold(dict(self.instruments.remembered()))
         web_port = await self.web.start()
+        if self.hub is None:
+            await self._begin(web_port)
+        else:
+            self._standing_by = asyncio.create_task(self._stand_by(self.hub, web_port))
+        return self
+
+    async def _stand_by(self, hub: Hub, web_port: int) -> None:
+        """Wait for the lease, then begin; a worker that loses it ends, and comes back as a standby."""
+        await hub.acquire()
+        await self._begin(web_port)
+        await hub.hold()
+        signal.raise_signal(signal.SIGTERM)
+
+    async def _begin(self, web_port: int) -> None:
+        """Hold the feed from now on."""
         await self.relay.start()
         self._offer_tickets()
         log.info("listening", relay_port=self.relay.port, web_port=web_port)
@@ -151,12 +173,23 @@ class Worker:
             self.inbox.run(),
             self._resolve(),
             self._keep_prices(),
+            *(self.hub.runs() if self.hub else ()),
         ):
             self._tasks.append(asyncio.create_task(_endless(work)))
-        return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Drain: clients are told to come back (1012), prices saved, the last word goes to the board."""
+        if self._standing_by:
+            self._standing_by.cancel()
+            await asyncio.gather(self._standing_by, return_exceptions=True)
+        if self._tasks:
+            await self._drain()
+        if self.hub:
+            await self.hub.close()
+        await self.web.stop()
+        log.info("stopped")
+
+    async def _drain(self) -> None:
         desk, *others = self._tasks
         for task in others:
             task.cancel()
@@ -169,8 +202,6 @@ class Worker:
             await asyncio.wait_for(self.desk.drain(), DRAIN_SECONDS)
         desk.cancel()
         await asyncio.gather(desk, return_exceptions=True)
-        await self.web.stop()
-        log.info("stopped")
 
     # ---- the endless tasks ------------------------------------------------------------------------------------------
 

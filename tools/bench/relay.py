@@ -19,7 +19,6 @@ from tools.bench import relay_redis
 from tools.bench.relay_run import Bench, Load, Result
 
 ROUNDS = 5
-SECONDS = 2.0
 KINDS = ("c", "ours", "broadcast", "transport", "picows", "json-once", "json")
 COUNTS = (1, 50, 500, 1000)
 MAIN = 200
@@ -40,7 +39,7 @@ def turns(bench: Bench, kinds: tuple[str, ...], load: Load, rounds: int = ROUNDS
 def ratio(found: dict[str, list[Result]], over: str, under: str, figure: str) -> float:
     """Give the median of the ratios of each turn."""
     pairs = zip(found[over], found[under], strict=True)
-    return round(median(getattr(a, figure) / max(getattr(b, figure), 1e-9) for a, b in pairs), 3)
+    return round(float(median(getattr(a, figure) / max(getattr(b, figure), 1e-9) for a, b in pairs)), 3)
 
 
 def show(title: str, found: dict[str, list[Result]]) -> None:
@@ -50,7 +49,8 @@ def show(title: str, found: dict[str, list[Result]]) -> None:
         table.add_column(name, justify="left" if name == "relay" else "right")
     for kind, results in found.items():
         figures = [
-            f"{median(getattr(r, n) for r in results):.{d}f}" for n, d in (("cpu", 2), ("p50", 2), ("p99", 2), ("rate", 1))
+            f"{median(getattr(r, n) for r in results):.{d}f}"
+            for n, d in (("cpu", 2), ("p50", 2), ("p99", 2), ("rate", 1))
         ]
         table.add_row(kind, *figures, str(sum(r.lost for r in results)), str(sum(r.gone for r in results)))
     console.print(table)
@@ -70,8 +70,8 @@ def measure(bench: Bench) -> dict[str, Any]:
     show(f"{MAIN} clients, 3000 instruments x 3 ticks/s", big)
     full = turns(bench, ("c", "ours"), Load(clients=MAIN, in_flight=4))
     show(f"saturated, {MAIN} clients", full)
-    calm = turns(bench, ("ours",), Load(clients=MAIN - 2, seconds=7.0))
-    rough = turns(bench, ("ours",), Load(clients=MAIN - 2, seconds=7.0, stalled=1, slow=1))
+    calm = turns(bench, ("ours",), Load(clients=MAIN - 2, seconds=6.5))
+    rough = turns(bench, ("ours",), Load(clients=MAIN - 2, seconds=6.5, stalled=1, slow=1))
     show(f"{MAIN - 2} clients beside one that stalls and one that reads 1 kB/s", rough)
     neighbours = {"rough": rough["ours"], "calm": calm["ours"]}
     out = relay_redis.measure(bench, ROUNDS)
@@ -92,7 +92,10 @@ def measure(bench: Bench) -> dict[str, Any]:
 def main() -> int:
     """Run the benchmark; the last line is JSON."""
     if not shutil.which("gcc"):
-        print("The relay's benchmark compares with a C program: install gcc (Debian: apt-get install gcc).", file=sys.stderr)
+        print(
+            "The relay's benchmark compares with a C program: install gcc (Debian: apt-get install gcc).",
+            file=sys.stderr,
+        )
         return 2
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Bench(Path(folder)))

@@ -18,7 +18,7 @@ import psutil
 SOURCES = Path(__file__).parent / "relay_c"
 KEY = "bench"
 FILES = 8192
-RELAY_CORE, LOAD_CORE = 0, os.cpu_count() and (os.cpu_count() or 1) - 1
+RELAY_CORE, LOAD_CORE = 0, (os.cpu_count() or 1) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Load:
     per_client: int = 50
     packets: int = 50
     rate: float = 10.0
-    seconds: float = 2.0
+    seconds: float = 1.5
     in_flight: int = 0
     stalled: int = 0
     slow: int = 0
@@ -41,7 +41,6 @@ class Result:
     """What came of it. `cpu`: seconds per million delivered ticks; `rate`: thousand ticks per second."""
 
     cpu: float
-    cpu_share: float
     p50: float
     p99: float
     rate: float
@@ -56,13 +55,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def cpu_seconds(pids: list[int]) -> float:
-    """Read the time that processes have spent on a core, to the nanosecond."""
-    total = 0
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
+def cpu_seconds(pid: int) -> float:
+    """Read the time that a process has spent on a core, to the nanosecond."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def wait_ready(process: subprocess.Popen[str]) -> None:
@@ -83,6 +79,8 @@ class Bench:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
         self.folder = folder
+        self.shares: list[float] = []
+        """How much of a core each relay of the last run took."""
         for name in ("floor", "load"):
             subprocess.run(["gcc", "-O2", "-o", str(folder / name), str(SOURCES / f"{name}.c")], check=True)
 
@@ -123,15 +121,17 @@ class Bench:
         command = [str(self.folder / "load"), *where, *map(str, numbers), *map(str, rest)]
         pinned = ["taskset", "-c", str(LOAD_CORE), *command]
         with subprocess.Popen(pinned, stdout=subprocess.PIPE, text=True) as driver:
-            marks, line = [0.0, 0.0], ""
+            marks: dict[str, list[float]] = {}
+            line = ""
             for line in driver.stdout or ():
                 if line in ("BEGIN\n", "END\n"):
-                    marks[line == "END\n"] = cpu_seconds(pids)
+                    marks[line] = [cpu_seconds(pid) for pid in pids]
         figures = json.loads(line)
-        spent, delivered = marks[1] - marks[0], max(figures["delivered"], 1)
+        each = [end - begin for begin, end in zip(marks["BEGIN\n"], marks["END\n"], strict=True)]
+        self.shares = [spent / load.seconds for spent in each]
+        spent, delivered = sum(each), max(figures["delivered"], 1)
         return Result(
             cpu=spent / delivered * 1e6,
-            cpu_share=spent / load.seconds,
             p50=figures["p50_ms"],
             p99=figures["p99_ms"],
             rate=delivered / load.seconds / 1000,

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from kite_relay.config import worker_deployable
+from kite_relay.adapters.clock import SystemClock
+from kite_relay.config import Environment, stores
 from kite_relay.domain.relay_keys import KEY_ENTROPY, PARAMETER, KeyRing, RelayKey, Scope, hash_key, make_key
 from kite_relay.ports import Clock, Parameters
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke relay keys.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make, list and revoke relay keys.")
 
 
 @app.callback()
@@ -20,8 +21,8 @@ def keys() -> None:
 
 
 def _wired() -> tuple[Parameters, Clock]:
-    deployable = worker_deployable(os.environ)
-    return deployable.parameters, deployable.clock
+    clock = SystemClock()
+    return stores(Environment(os.environ), clock).parameters(), clock
 
 
 def _read(parameters: Parameters) -> KeyRing:

@@ -23,6 +23,7 @@ VERBS = {
     "serve": ("tools.cli.serve", "Run everything on this machine, without AWS."),
     "status": ("tools.cli.status", "Tell whether token, market and feed are well, and what to do if not."),
     "watch": ("tools.cli.watch", "Watch live prices in the terminal, through the relay."),
+    "keys": ("tools.cli.keys", "Make, list and revoke the keys that programs connect to the relay with."),
     "calendar": ("tools.cli.calendar", "Declare a closure or a session that the calendar does not know yet."),
     "market": ("tools.cli.market", "Tell whether there is a session on a date, and its schedule."),
     "doctor": ("tools.cli.doctor", "Examine everything, and tell how to mend what is wrong."),

@@ -144,7 +144,7 @@ class FakeTransport:
 
 
 @pytest.mark.parametrize(("before", "after", "aborted"), [(900, 899, False), (900, 900, True), (900, 901, True)])
-async def test_only_a_client_that_took_no_byte_is_dropped(before: int, after: int, aborted: bool) -> None:  # noqa: FBT001 - a case
+async def test_only_a_client_that_took_no_byte_is_dropped(before: int, after: int, aborted: bool) -> None:
     """The timeout is for clients that take nothing, not for poor lines."""
     world = World(send_timeout=60.0)
     client = Client(world.relay)

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PACKET = 184, BINS = 4000000, SETTLE_MS = 1500 };
+enum { PACKET = 184, BINS = 4000000, SETTLE_MS = 1100 };
 
 struct client {
     int fd, size, have, room, gone;

@@ -1,0 +1,1 @@
+"""Programs that a user may start from: unmodified Kite clients on the relay."""

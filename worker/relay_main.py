@@ -1,0 +1,123 @@
+"""A relay process of its own: `python -m worker.relay_main` with REDIS_URL. Any number of them may run."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from typing import Any, Self
+
+import structlog
+
+from kite_relay.config import worker_deployable
+from kite_relay.domain.errors import ConfigurationError, KiteRelayError
+from kite_relay.domain.records import TicketKey
+from kite_relay.logging import scrubber
+from kite_relay.ports import Clock, Parameters, StatusBoard
+from worker.bus import Bus
+from worker.logs import configure
+from worker.relay import Relay
+from worker.relay_settings import RelaySettings
+from worker.settings import Settings, load
+from worker.stream import Reader, WantsTeller, connect, ticket_claim
+
+CONFIGURATION_EXIT = 5
+TICKET_KEY_EVERY = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+class RelayProcess:
+    """A relay on a stream. Use as `async with`.
+
+    Args:
+        redis_url: where the stream is.
+        settings: the relay's limits and timings.
+        parameters: where the relay keys stand.
+        board: where the worker puts its ticket key.
+        clock: the time.
+    """
+
+    def __init__(
+        self, redis_url: str, settings: RelaySettings, parameters: Parameters, board: StatusBoard, clock: Clock
+    ) -> None:
+        self._redis = connect(redis_url)
+        owner = f"relay:{secrets.token_hex(8)}"
+        self._teller = WantsTeller(self._redis, owner, self._clients)
+        bus = Bus(self._teller.set_wants)
+        self.relay = Relay(bus, parameters, settings, clock, owner=owner, claim=ticket_claim(self._redis))
+        self.reader = Reader(self._redis, bus, self._refused)
+        self._owner = owner
+        self._board = board
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _clients(self) -> list[dict[str, Any]]:
+        return self.relay.clients()
+
+    def _refused(self, owner: str, sentence: str) -> None:
+        if owner == self._owner:
+            self.relay.refuse(sentence)
+
+    async def __aenter__(self) -> Self:
+        runs = (self.reader.run(), self._teller.run(), self._keep_ticket_key())
+        self._tasks = [asyncio.create_task(run) for run in runs]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.reader.caught_up.wait(), 5)
+        await self.relay.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.relay.stop()
+        await self._teller.leave()
+        await self._redis.aclose()
+
+    async def _keep_ticket_key(self) -> None:
+        """Follow the worker's ticket key: every start makes a new one."""
+        while True:
+            with contextlib.suppress(KiteRelayError):
+                items = await asyncio.to_thread(self._board.get, [TicketKey.KEY])
+                record = TicketKey.from_item(items.get(TicketKey.KEY))
+                if record and record.key:
+                    scrubber.learn(record.key)
+                    self.relay.use_ticket_key(record)
+            await asyncio.sleep(TICKET_KEY_EVERY)
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or Ctrl-C.
+
+    Raises:
+        ConfigurationError: there is no REDIS_URL.
+    """
+    if settings.redis_url is None:
+        raise ConfigurationError("REDIS_URL must be set: a relay process gets its ticks through Redis")
+    stopped = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
+    ports = worker_deployable(os.environ)
+    relay_settings = RelaySettings(
+        host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
+    )
+    url = settings.redis_url.get_secret_value()
+    async with RelayProcess(url, relay_settings, ports.parameters, ports.board, ports.clock) as process:
+        log.info("listening", relay_port=process.relay.port)
+        await stopped.wait()
+
+
+def main() -> None:
+    """Run a relay process."""
+    try:
+        settings = load()
+        configure(settings.log_level)
+        asyncio.run(serve(settings))
+    except ConfigurationError as error:
+        print(f"kite-relay relay: {error}", file=sys.stderr)  # noqa: T201 - before any log is configured
+        sys.exit(CONFIGURATION_EXIT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,340 @@
+"""Beyond one process: the feed's frames through a bounded Redis Stream, the relays' wants the other way.
+
+Every entry has a number of ours. A writer that is cut off keeps its frames and sends them again; a Redis that comes
+back empty is given the last ones anew; a reader drops what it has seen. So a blip costs time and no tick.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from kite_relay.domain.errors import LimitExceededError, MalformedError, StoreUnavailableError
+from kite_relay.domain.ticks import Mode, join, split
+from worker.bus import Bus, Packets
+
+log = logging.getLogger("kite_relay.stream")
+
+FRAMES = "kite-relay:frames"
+LATEST = "kite-relay:latest"
+WANTS = "kite-relay:wants"
+WAKE = "kite-relay:wake"
+EPOCH = "kite-relay:epoch"
+TICKET = "kite-relay:ticket:"
+KEPT = 4000
+"""Entries in the stream, and frames a writer keeps while Redis is away: minutes of a busy feed."""
+AGAIN = 200
+"""Frames given anew to a Redis that came back empty."""
+BATCH = 100
+PAUSE = 0.1
+LATEST_EVERY = 5.0
+SILENT_AFTER = 15.0
+TROUBLE = (RedisError, OSError, TimeoutError)
+
+Fields = dict[Any, Any]
+Client = Any
+"""A `redis.asyncio.Redis`: what types there are for it know half of it."""
+
+
+def _stopping() -> bool:
+    """Tell whether this task was told to end: a cancellation may get lost inside a time-out of redis' client."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def connect(url: str) -> Client:
+    """Make a client that gives up after seconds, never minutes."""
+    client: Client = Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=2.0)
+    return client
+
+
+async def run_id(redis: Client) -> str:
+    """Tell which life of the server this is."""
+    return str((await redis.info("server"))["run_id"])
+
+
+class Writer:
+    """The feed's end: listens on the bus and appends to the stream.
+
+    Args:
+        redis: the server.
+        bus: what is written.
+    """
+
+    def __init__(self, redis: Client, bus: Bus) -> None:
+        self.state = "connected"
+        self._redis = redis
+        self._bus = bus
+        self._unsent: deque[Fields] = deque(maxlen=KEPT)
+        self._sent: deque[Fields] = deque(maxlen=AGAIN)
+        self._ready = asyncio.Event()
+        self._number = 0
+        self._life = ""
+        self._epoch = 0
+        bus.attach(self)
+
+    def on_packets(self, packets: Packets) -> None:
+        """Take the packets of one upstream frame."""
+        self.put("p", join(packet for _, packet in packets))
+
+    def on_text(self, text: str) -> None:
+        """Take one text frame."""
+        self.put("t", text.encode())
+
+    def put(self, kind: str, data: bytes) -> None:
+        """Take anything that the readers shall have."""
+        self._number += 1
+        self._unsent.append({"k": kind, "n": self._number, "d": data})
+        self._ready.set()
+
+    async def run(self) -> None:
+        """Write for ever."""
+        latest_at = 0.0
+        while not _stopping():
+            try:
+                await self._begin()
+                while not _stopping():
+                    if asyncio.get_running_loop().time() >= latest_at:
+                        latest_at = asyncio.get_running_loop().time() + LATEST_EVERY
+                        await self._redis.set(LATEST, join(self._bus.latest.values()))
+                    await self._write()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._ready.wait(), LATEST_EVERY)
+            except TROUBLE as error:
+                self.state = "unreachable"
+                log.warning("redis is not reachable: %s", type(error).__name__)
+                await asyncio.sleep(PAUSE)
+
+    async def _begin(self) -> None:
+        """Find out whether the server forgot what it had."""
+        life = await run_id(self._redis)
+        if not self._epoch:
+            self._epoch = int(await self._redis.incr(EPOCH))
+        elif life != self._life:
+            await self._redis.set(EPOCH, self._epoch)
+            self._unsent.extendleft(reversed(self._sent))
+            self._sent.clear()
+        self._life, self.state = life, "connected"
+
+    async def _write(self) -> None:
+        while self._unsent:
+            batch = [self._unsent[place] for place in range(min(BATCH, len(self._unsent)))]
+            pipe = self._redis.pipeline(transaction=False)
+            for fields in batch:
+                pipe.xadd(FRAMES, {**fields, "e": self._epoch}, maxlen=KEPT, approximate=True)
+            await pipe.execute()
+            for fields in batch:
+                if self._unsent and self._unsent[0] is fields:
+                    self._unsent.popleft()
+                self._sent.append(fields)
+        self._ready.clear()
+
+
+class Reader:
+    """A relay process's end: reads the stream into its own bus.
+
+    Args:
+        redis: the server.
+        bus: what is filled.
+        refused: told (owner, sentence) when the feed could not fulfil an owner's wants.
+    """
+
+    def __init__(self, redis: Client, bus: Bus, refused: Callable[[str, str], None]) -> None:
+        self.state = "connected"
+        self.caught_up = asyncio.Event()
+        """Set once all that stood in the stream has been read."""
+        self._redis = redis
+        self._bus = bus
+        self._refused = refused
+        self._place: Any = "0-0"
+        self._seen = (0, 0)
+        self._life = ""
+        self._moved: set[int] = set()
+        self._before: set[int] = set()
+
+    async def run(self) -> None:
+        """Read for ever."""
+        while not _stopping():
+            try:
+                await self._begin()
+                refresh_at = 0.0
+                while not _stopping():
+                    if asyncio.get_running_loop().time() >= refresh_at:
+                        refresh_at = asyncio.get_running_loop().time() + LATEST_EVERY
+                        await self._refresh()
+                    await self._read()
+            except TROUBLE as error:
+                self.state = "unreachable"
+                log.warning("redis is not reachable: %s", type(error).__name__)
+                await asyncio.sleep(PAUSE)
+
+    async def _begin(self) -> None:
+        life = await run_id(self._redis)
+        if life != self._life:
+            self._life, self._place = life, "0-0"
+        self.state = "connected"
+
+    async def _refresh(self) -> None:
+        """Take the newest packets of all instruments, and forget those that the feed has given up."""
+        packets = dict(split(await self._redis.get(LATEST) or b""))
+        latest = self._bus.latest
+        for token in latest.keys() - packets.keys() - self._moved - self._before:
+            del latest[token]
+        for token, packet in packets.items():
+            latest.setdefault(token, packet)
+        self._before, self._moved = self._moved, set()
+
+    async def _read(self) -> None:
+        found: Any = await self._redis.xread({FRAMES: self._place}, count=BATCH, block=1000)
+        if not found:
+            self.caught_up.set()
+            return
+        entries = found[0][1] if isinstance(found, list) else next(iter(found.values()))[0]
+        for place, fields in entries:
+            self._place = place
+            number = int(fields[b"e"]), int(fields[b"n"])
+            if number > self._seen:
+                self._seen = number
+                self._take(fields[b"k"], fields[b"d"])
+        if len(entries) < BATCH:
+            self.caught_up.set()
+
+    def _take(self, kind: bytes, data: bytes) -> None:
+        if kind == b"p":
+            packets = split(data)
+            self._moved.update(token for token, _ in packets)
+            self._bus.publish(packets)
+        elif kind == b"t":
+            self._bus.publish_text(data.decode())
+        elif kind == b"r":
+            message = json.loads(data)
+            self._refused(message["owner"], message["sentence"])
+
+
+class WantsTeller:
+    """A relay process's wants, told to the feed again and again.
+
+    Args:
+        redis: the server.
+        owner: this process's name.
+        clients: tells who is connected.
+    """
+
+    def __init__(self, redis: Client, owner: str, clients: Callable[[], list[dict[str, Any]]]) -> None:
+        self._redis = redis
+        self._owner = owner
+        self._clients = clients
+        self._wants: Mapping[int, Mode] = {}
+        self._changed = asyncio.Event()
+        self._count = 0
+
+    def set_wants(self, _owner: str, wants: Mapping[int, Mode]) -> None:
+        """Take all that this process wants."""
+        self._wants = wants
+        self._changed.set()
+
+    async def run(self, every: float = LATEST_EVERY) -> None:
+        """Tell for ever: at each change, and every few seconds to show that this process lives."""
+        while not _stopping():
+            self._changed.clear()
+            self._count += 1
+            wants = {str(token): mode.value for token, mode in self._wants.items()}
+            try:
+                pipe = self._redis.pipeline(transaction=False)
+                body = json.dumps({"n": self._count, "wants": wants, "clients": self._clients()})
+                pipe.hset(WANTS, self._owner, body)
+                pipe.xadd(WAKE, {"o": self._owner}, maxlen=100, approximate=True)
+                await pipe.execute()
+            except TROUBLE:
+                await asyncio.sleep(PAUSE)
+                self._changed.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), every)
+
+    async def leave(self) -> None:
+        """Want nothing more."""
+        with contextlib.suppress(*TROUBLE):
+            await self._redis.hdel(WANTS, self._owner)
+            await self._redis.xadd(WAKE, {"o": self._owner}, maxlen=100)
+
+
+class WantsTaker:
+    """The feed's end of the wants: passes each relay process's wants to the bus, and forgets silent processes.
+
+    Args:
+        redis: the server.
+        bus: told the wants.
+        writer: tells a process what was refused.
+        monotonic: the seconds.
+    """
+
+    def __init__(self, redis: Client, bus: Bus, writer: Writer, monotonic: Callable[[], float]) -> None:
+        self._redis = redis
+        self._bus = bus
+        self._writer = writer
+        self._monotonic = monotonic
+        self._heard: dict[str, tuple[int, float]] = {}
+        self._told: dict[str, Any] = {}
+        self._clients: dict[str, list[dict[str, Any]]] = {}
+
+    def clients(self) -> list[dict[str, Any]]:
+        """Tell who is connected to all relay processes."""
+        return [client for clients in self._clients.values() for client in clients]
+
+    async def run(self) -> None:
+        """Take for ever."""
+        place: Any = "$"
+        while not _stopping():
+            try:
+                self.look({k.decode(): v for k, v in (await self._redis.hgetall(WANTS)).items()})
+                found: Any = await self._redis.xread({WAKE: place}, block=1000)
+                if found:
+                    entries = found[0][1] if isinstance(found, list) else next(iter(found.values()))[0]
+                    place = entries[-1][0]
+            except TROUBLE:
+                place = "$"
+                await asyncio.sleep(PAUSE)
+
+    def look(self, told: Mapping[str, bytes]) -> None:
+        """Take what all processes tell now."""
+        now = self._monotonic()
+        for owner, body in told.items():
+            with contextlib.suppress(ValueError, KeyError, TypeError, MalformedError):
+                message = json.loads(body)
+                count, _ = self._heard.get(owner, (None, 0.0))
+                wants = {int(token): Mode(mode) for token, mode in message["wants"].items()}
+                if message["n"] != count:
+                    self._clients[owner] = list(message["clients"])
+                    self._heard[owner] = message["n"], now
+                    self._want(owner, wants)
+        for owner in [o for o, (_, at) in self._heard.items() if o not in told or now > at + SILENT_AFTER]:
+            self._want(owner, {})
+            for known in (self._heard, self._told, self._clients):
+                known.pop(owner, None)
+
+    def _want(self, owner: str, wants: dict[int, Mode]) -> None:
+        if self._told.get(owner) == wants:
+            return
+        self._told[owner] = wants
+        try:
+            self._bus.want(owner, wants)
+        except LimitExceededError as error:
+            self._writer.put("r", json.dumps({"owner": owner, "sentence": str(error)}).encode())
+
+
+def ticket_claim(redis: Client) -> Callable[[bytes], Any]:
+    """Let a dashboard ticket in once, whichever relay process it comes to."""
+
+    async def claim(nonce: bytes) -> bool:
+        try:
+            return bool(await redis.set(TICKET + nonce.hex(), 1, nx=True, ex=120))
+        except TROUBLE as error:
+            raise StoreUnavailableError("redis is not reachable") from error
+
+    return claim
