@@ -253,11 +253,12 @@ int main(int argc, char **argv) {
     struct epoll_event events[512];
     uint64_t start = now_ns(), begin = start + SETTLE_MS * 1000000ull, end = begin + (uint64_t)(seconds * 1e9);
     uint64_t pause = 1e9 / rate, next = start, outstanding = 0, sent_frames = 0, slow_next = 0;
-    int phase = 0, slow_fds[16], bad = 0, settled = 0;
+    int phase = 0, slow_fds[16], bad = 0, settled = 0, begun = 0;
     for (;;) {
         uint64_t now = now_ns();
-        if (!measuring && now >= begin && now < end) {
-            measuring = 1;
+        if (!begun && now >= begin) {
+            begun = measuring = 1;
+            end = now + (uint64_t)(seconds * 1e9); /* from now: the machine may have slept */
             for (int i = 0; i < stalled + slow; i++) {
                 int fd = dial(port_list[0], 4096);
                 enter(fd, key, everything);
@@ -266,12 +267,12 @@ int main(int argc, char **argv) {
             puts("BEGIN");
             fflush(stdout);
         }
-        if (now >= end && measuring) {
+        if (begun && now >= end && measuring) {
             measuring = 0;
             puts("END");
             fflush(stdout);
         }
-        if (now >= end + 500000000ull) break;
+        if (begun && now >= end + 500000000ull) break;
         if (!in_flight || now < begin - 500000000ull || now >= end) {
             if (now >= next && now < end) {
                 tick(phase);
