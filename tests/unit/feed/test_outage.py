@@ -31,13 +31,18 @@ SERVICES = ("ssm", "sqs", "dynamodb")
 
 
 class World:
-    """A worker's inside, with every service played."""
+    """A worker's inside, with every service played.
 
-    def __init__(self, clock: VirtualClock) -> None:
+    Args:
+        clock: the time.
+        before: a worker that died; its services live on.
+    """
+
+    def __init__(self, clock: VirtualClock, before: "World | None" = None) -> None:
         self.clock = clock
-        self.store = FakeTokenStore(clock)  # type: ignore[arg-type]  # a clock is a clock
-        self.inbox = FakeInbox(clock)  # type: ignore[arg-type]
-        self.board = FakeStatusBoard(clock)  # type: ignore[arg-type]
+        self.store: FakeTokenStore = before.store if before else FakeTokenStore(clock)  # type: ignore[arg-type]  # a clock is a clock
+        self.inbox: FakeInbox = before.inbox if before else FakeInbox(clock)  # type: ignore[arg-type]
+        self.board: FakeStatusBoard = before.board if before else FakeStatusBoard(clock)  # type: ignore[arg-type]
         self.calls: dict[str, list[float]] = {name: [] for name in SERVICES}
         self.circuits = {name: Circuit(name, clock, thread=self.counting(name)) for name in SERVICES}
         self.upstream = FakeUpstream(answer=self.accept_soon)
