@@ -88,7 +88,7 @@ class Relay:
             bus, self.fanout, settings.instruments_per_client, owner, Finder(directory) if directory else None
         )
         self._clients: set[Client] = set()
-        self._strangers: set[Client] = set()
+        self._strangers: dict[Client, None] = {}
         self._tallies: dict[str, Tally] = {}
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -230,12 +230,19 @@ class Relay:
     # ---- from the clients -------------------------------------------------------------------------------------------
 
     def _greet(self) -> asyncio.Protocol:
-        client = Client(self)
+        return Client(self)
+
+    def arrived(self, client: Client) -> None:
+        """Take a connection that has not shown a key yet; one too many pushes out the one that waits longest.
+
+        Turning the newest away instead would let a few hundred slow handshakes shut the door for everybody.
+        """
         if len(self._strangers) >= self.settings.handshakes:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
             self.stats.refused[0] += 1
-            return _TurnedAway()
-        self._strangers.add(client)
-        return client
+            oldest.transport.abort()
+        self._strangers[client] = None
 
     async def admit(self, request: Request, peer: str) -> Guest:
         """Let a client in.
@@ -254,7 +261,7 @@ class Relay:
         guest = client.guest
         if guest is None:
             return
-        self._strangers.discard(client)
+        self._strangers.pop(client, None)
         self._clients.add(client)
         tally = self._tallies.setdefault(guest.name, Tally())
         tally.connections += 1
@@ -293,7 +300,7 @@ class Relay:
 
     def gone(self, client: Client, code: int) -> None:
         """Forget a client; `code` says how it ended."""
-        self._strangers.discard(client)
+        self._strangers.pop(client, None)
         self.fanout.remove(client)
         if client not in self._clients:
             return
@@ -307,12 +314,3 @@ class Relay:
         self._desk.forget(client)
         if not self._clients:
             self._empty.set()
-
-
-class _TurnedAway(asyncio.Protocol):
-    """A connection that is refused unheard: too many others have not shown a key yet."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Cut it."""
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()

@@ -37,6 +37,10 @@ class Host(Protocol):
 
     settings: RelaySettings
 
+    def arrived(self, client: "Client") -> None:
+        """Take a connection that has not shown a key yet."""
+        ...
+
     async def admit(self, request: Request, peer: str) -> Guest:
         """Let a client in; raises `RefusedError`."""
         ...
@@ -118,6 +122,7 @@ class Client(asyncio.Protocol):
         self.descriptor = self.transport.get_extra_info("socket").fileno()
         _tune(self.transport.get_extra_info("socket"), self._host.settings)
         self._arm(self._host.settings.handshake_timeout, self.transport.abort)
+        self._host.arrived(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the network."""

@@ -37,7 +37,7 @@ class RelaySettings:
         instruments_per_client: as Kite allows per connection.
         clients_per_key: open connections of one key.
         clients: open connections of all keys.
-        handshakes: connections that have not shown a key yet; one more is refused unheard.
+        handshakes: connections that have not shown a key yet; one more pushes out the one that waits longest.
         handshake_timeout: how long a connection may take to show its key.
         message_size: the longest message of a client. Subscribing to 3000 instruments takes 33,000 bytes.
         message_burst: messages a client may send at once; each 1000 bytes of a message count as one more.

@@ -208,13 +208,32 @@ async def test_a_stranger_must_hurry() -> None:
 
 
 async def test_only_so_many_strangers_stand_at_the_door() -> None:
-    """One more is cut unheard, and counted."""
+    """One more, and the one that waits longest is cut unheard, and counted."""
     async with relay_world(handshakes=1) as world:
-        _, first = await asyncio.open_connection("127.0.0.1", world.relay.port)
-        assert await cut_off(world)
+        first, writer = await asyncio.open_connection("127.0.0.1", world.relay.port)
+        assert await status(world, None) == 101
+        assert await still_silent(first) == b""
         assert world.relay.stats.refused == {0: 1}
-        first.close()
-        await first.wait_closed()
+        writer.close()
+
+
+async def still_silent(reader: asyncio.StreamReader) -> bytes:
+    """Read to the end of a connection, however it ends."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.promise(14)
+async def test_slow_strangers_do_not_shut_the_door() -> None:
+    """However many hold a handshake open, who has a key gets in."""
+    async with relay_world(handshakes=8) as world:
+        held = [await asyncio.open_connection("127.0.0.1", world.relay.port) for _ in range(40)]
+        for _ in range(3):
+            assert await status(world, None) == 101
+        for _, writer in held:
+            writer.close()
 
 
 async def test_the_whole_house_has_a_limit() -> None:
