@@ -33,6 +33,11 @@ class Resolved:
     unknown: Sequence[str] = ()
     server_time: datetime | None = field(default=None, compare=False)
 
+    @property
+    def problem(self) -> str:
+        """Say which names Kite does not know, and what to do; empty when it knows them all."""
+        return f"Kite's list has no {', '.join(self.unknown)}: check INSTRUMENTS" if self.unknown else ""
+
 
 def pick(rows: Iterable[str], names: Sequence[str]) -> Resolved:
     """Find the names in the dump's rows.
@@ -89,6 +94,9 @@ class Instruments:
             try:
                 if response.status != OK:
                     raise KiteUnavailableError(f"Kite answered {response.status} for the instruments dump")
+                cast(
+                    "urllib3.HTTPResponse", response
+                ).auto_close = False  # else the list's end is an error to who reads it as text
                 found = pick(io.TextIOWrapper(cast("BinaryIO", response), "utf-8"), self._names)
                 date = response.headers.get("Date")
             finally:

@@ -227,7 +227,7 @@ class Worker:
             if found.server_time is not None:
                 self.heart.skew = round((self.clock.now() - found.server_time).total_seconds(), 1)
             self._hold(dict(found.tokens))
-            self._note_missing(found.unknown)
+            self._note_missing(found.problem)
             await asyncio.sleep(RESOLVE_EVERY_SECONDS)
 
     # ---- small things -----------------------------------------------------------------------------------------------
@@ -247,14 +247,12 @@ class Worker:
         except LimitExceededError as error:
             log.warning("the instruments to hold always do not fit", error=str(error))
 
-    def _note_missing(self, names: object) -> None:
-        if names:
-            log.warning("instruments that Kite does not know", names=names)
-            detail = f"Kite's list has no {', '.join(map(str, names))}: check INSTRUMENTS"  # type: ignore[call-overload]
+    def _note_missing(self, problem: str) -> None:
+        self._missing = []
+        if problem:
+            log.warning("instruments that Kite does not know", problem=problem)
             since = self.clock.now().isoformat()
-            self._missing = [{"code": "instruments_unknown", "since": since, "detail": detail}]
-        else:
-            self._missing = []
+            self._missing = [{"code": "instruments_unknown", "since": since, "detail": problem}]
 
     def _offer_tickets(self) -> None:
         record = TicketKey(secrets.token_urlsafe(32), self.clock.now())
