@@ -11,14 +11,40 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
+from yarl import URL
 
 from kite_relay.adapters import dotenv
-from tools.devstack.browser import Browser
+from tests.fakes.canaries import hits
+from tests.fakes.worker_process import LOUD
+from tools.devstack.browser import Browser, Login
 from tools.devstack.places import Ports
 from tools.simulator import Simulator
 
 USER = "AB1234"
+
+
+class Eavesdropper(Browser):
+    """A browser that remembers every secret that its addresses carried, and every page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(page)
+        self.secrets: dict[str, str] = {}
+        self.pages: list[str] = []
+
+    async def _redirect(self, method: str, url: URL, fields: dict[str, str] | None = None) -> URL:
+        found = await super()._redirect(method, url, fields)
+        for name in ("request_token", "state"):
+            if value := found.query.get(name):
+                self.secrets[f"{name} {len(self.secrets)}"] = value
+        return found
+
+    async def log_in(self, user_id: str) -> Login:
+        """Log in; remembers the result page, the front page and the status."""
+        login = await super().log_in(user_id)
+        self.pages += [login.page, await self.get("/"), await self.get("/api/status")]
+        return login
 
 
 class Machine:
@@ -54,7 +80,7 @@ async def running(folder: Path, simulator: Simulator) -> AsyncIterator[Machine]:
         f"STATE_DIR={folder}/state\nHEARTBEAT_SECONDS=1\n"
     )
     process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("kite-relay")), "serve", "--port", str(ports.page)),
+        *(sys.executable, str(LOUD), "serve", "--port", str(ports.page)),
         cwd=Path(__file__).parents[2],
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "ENV_FILE": str(folder / ".env"), "LOG_LEVEL": "DEBUG"},
         stdout=asyncio.subprocess.PIPE,
@@ -84,26 +110,34 @@ async def _drain(stream: asyncio.StreamReader, said: bytearray) -> None:
         said += chunk
 
 
-async def test_the_whole_day_on_one_machine(tmp_path: Path) -> None:
-    """Two logins, the second while ticks flow; a token put by hand; a logout. No secret in the output at DEBUG."""
-    secrets = {"simulator-secret"}
+@pytest.mark.promise(5)
+async def test_the_whole_day_on_one_machine(tmp_path: Path, measured: Callable[[str, object], None]) -> None:
+    """Two logins, the second while ticks flow; a token put by hand; a logout. No secret, all libraries at DEBUG."""
+    secrets = {"api secret": "simulator-secret"}
     async with Simulator(seed=3) as simulator, running(tmp_path, simulator) as machine:
         await machine.until(lambda body: body["token_expiry"]["status"] == "MISSING")
-        async with Browser(machine.page) as browser:
+        async with Eavesdropper(machine.page) as browser:
             for generation in (1, 2):
                 login = await browser.log_in(USER)
                 assert "You are logged in" in login.page
                 await machine.until(lambda body: body["token_expiry"]["verified_at"] is not None)
-                secrets.add(dotenv.parse(machine.env_file.read_text())["KITE_ACCESS_TOKEN"])
+                secrets[f"token {generation}"] = dotenv.parse(machine.env_file.read_text())["KITE_ACCESS_TOKEN"]
                 assert f'"version": {generation}' in machine.env_file.with_name(".env.versions").read_text()
         assert stat.S_IMODE(machine.env_file.stat().st_mode) == 0o600
         assert machine.env_file.read_text().startswith("# mine\n")
         by_hand = simulator.mint(USER)["access_token"]
-        secrets.add(by_hand)
+        secrets["token 3"] = by_hand
         text = machine.env_file.read_text()
         machine.env_file.write_text(dotenv.update(text, {"KITE_ACCESS_TOKEN": by_hand}))
         await machine.until(lambda body: body["token_expiry"]["status"] == "VALID", 30)
         assert '"version": 3' in machine.env_file.with_name(".env.versions").read_text()
         assert machine.process.returncode is None
-    output = tmp_path.joinpath("output").read_text()
-    assert [secret for secret in secrets if secret[:8] in output] == []
+    secrets |= browser.secrets
+    output = tmp_path.joinpath("output").read_bytes()
+    found = hits({"output": output, "pages": "\n".join(browser.pages).encode()}, secrets)
+    measured("canaries through two logins", len(secrets))
+    measured("pages searched", len(browser.pages))
+    measured("lines at DEBUG", output.count(b"\n"))
+    measured("hits", len(found))
+    assert sum(name.startswith(("request_token", "state")) for name in secrets) >= 4
+    assert found == []

@@ -2,39 +2,19 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import psutil
 import pytest
 
+from tests.fakes.canaries import NOTHING_SHORTER, hits
 from tests.fakes.worker_process import LOUD, RELAY_KEY, USER, WorkerProcess, worker_process
 from tools.simulator import Simulator
 
-NOTHING_SHORTER = 8
 LIBRARIES = ("twisted", "kiteconnect", "urllib3")
 """Whose lines prove that the search had something to search."""
-
-
-def forms(secret: str) -> Iterator[bytes]:
-    """Write a secret as a log, a URL, a header or a dump may show it; its first 8 characters give it away too."""
-    raw = secret.encode()
-    yield from (raw, raw[:NOTHING_SHORTER], quote(secret, safe="").encode(), quote_plus(secret).encode())
-    yield from (raw.hex().encode(), raw.hex().upper().encode())
-    for lead in range(3):
-        inner = base64.b64encode(bytes(lead) + raw)[4:-4]
-        yield from (inner, inner.replace(b"+", b"-").replace(b"/", b"_"))
-
-
-def hits(places: dict[str, bytes], secrets: dict[str, str]) -> list[tuple[str, str]]:
-    """List which secret stands in which place."""
-    return [
-        (where, name)
-        for where, found in places.items()
-        for name, secret in secrets.items()
-        if any(form in found for form in forms(secret))
-    ]
 
 
 async def what_it_shows(worker: WorkerProcess) -> dict[str, bytes]:
