@@ -94,9 +94,8 @@ class Instruments:
             try:
                 if response.status != OK:
                     raise KiteUnavailableError(f"Kite answered {response.status} for the instruments dump")
-                cast(
-                    "urllib3.HTTPResponse", response
-                ).auto_close = False  # else the list's end is an error to who reads it as text
+                # Else the list's end would close it, which is an error to who reads it as text.
+                cast("urllib3.HTTPResponse", response).auto_close = False
                 found = pick(io.TextIOWrapper(cast("BinaryIO", response), "utf-8"), self._names)
                 date = response.headers.get("Date")
             finally:

@@ -1,7 +1,7 @@
 """The routes of the login: parse, ask, translate."""
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.shared.cookies import Cookie
 
+from functions.web.origin import header, same_origin
 from functions.web.request import cookies_of
 from kite_relay.config import LoginDeployable
 from kite_relay.domain import login
@@ -100,7 +101,7 @@ class Routes:
         session = cookies.owner(self._cookies())
         try:
             ports = self._wire()
-            if not self._from_our_own_page() or owner_session.owner(ports, session) is None:
+            if not same_origin(self.app.current_event.raw_event) or owner_session.owner(ports, session) is None:
                 return _page(pages.NOT_YOURS)
             published = log_out(ports)
             owner_session.close_session(ports, session)
@@ -161,26 +162,10 @@ class Routes:
         raw = str(self.app.current_event.raw_event.get("rawQueryString") or "")
         return {name: values[0] for name, values in parse_qs(raw[: login.LONGEST_QUERY]).items()}
 
-    def _headers(self) -> Mapping[str, str]:
-        headers = self.app.current_event.raw_event.get("headers") or {}
-        return {str(name).lower(): str(value) for name, value in headers.items()}
-
     def _prefetched(self) -> bool:
         """Tell whether the browser only wants to have the page at hand: that must not spend anything."""
-        headers = self._headers()
-        return any("prefetch" in headers.get(name, "").lower() for name in _PREFETCH_HEADERS)
-
-    def _from_our_own_page(self) -> bool:
-        """Tell whether a page of ours sent the form.
-
-        Browsers say so themselves in Sec-Fetch-Site, which no page can forge; older ones name the page's origin, which
-        is compared with the name that API Gateway was reached by, not with a header.
-        """
-        headers = self._headers()
-        if "sec-fetch-site" in headers:
-            return headers["sec-fetch-site"] == "same-origin"
-        domain = self.app.current_event.raw_event.get("requestContext", {}).get("domainName")
-        return bool(domain) and headers.get("origin") == f"https://{domain}"
+        event = self.app.current_event.raw_event
+        return any("prefetch" in header(event, name).lower() for name in _PREFETCH_HEADERS)
 
 
 def _page(page: Page, detail: str = "", given: Iterable[Cookie] = ()) -> Answer:

@@ -16,7 +16,7 @@ def origin_of(event: Mapping[str, Any]) -> str:
     Only an emulator on this machine has no name of its own. There, and only there, the proxy before it says what the
     browser calls us, and only names of this machine are believed.
     """
-    name = str((event.get("requestContext") or {}).get("domainName", ""))
+    name = _own_name(event)
     if not _local(name):
         return f"https://{name}"
     told = (header(event, "x-forwarded-host"), header(event, "host"))
@@ -26,10 +26,15 @@ def origin_of(event: Mapping[str, Any]) -> str:
 def same_origin(event: Mapping[str, Any]) -> bool:
     """Tell whether a page of ours sent this request.
 
-    Browsers say so in Sec-Fetch-Site, which no page can forge; older ones name the page's origin.
+    Browsers say so in Sec-Fetch-Site, which no page can forge; older ones name the page's origin, which is compared
+    with the name that API Gateway was reached by.
     """
-    site = header(event, "sec-fetch-site")
-    return site == "same-origin" if site else header(event, "origin") == origin_of(event)
+    site, named = header(event, "sec-fetch-site"), header(event, "origin")
+    return site == "same-origin" if site else _own_name(event) != "" and named == origin_of(event)
+
+
+def _own_name(event: Mapping[str, Any]) -> str:
+    return str((event.get("requestContext") or {}).get("domainName") or "")
 
 
 def _local(host: str) -> bool:
