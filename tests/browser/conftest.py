@@ -9,9 +9,9 @@ from tests.browser.chromium import launch
 from tests.browser.weather import Weather
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Start Chromium once."""
+    """Start Chromium for one module: its driver's event loop would be in the way of other tests'."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser
