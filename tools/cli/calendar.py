@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import os
 from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
@@ -18,6 +17,7 @@ from kite_relay.domain.market_data import NORMAL, parse_sessions
 from kite_relay.domain.market_overrides import Override, dump_overrides, parse_overrides
 from kite_relay.domain.token import IST
 from kite_relay.ports import Parameters
+from tools.cli import place
 from tools.cli.market import parse_date
 
 app = typer.Typer(add_completion=False, help="Declare a closure or a session before the data file knows it.")
@@ -30,8 +30,8 @@ Spans = Annotated[list[str] | None, typer.Option(metavar="HH:MM-HH:MM", help="Ma
 
 
 def _parameters() -> Parameters:
-    """Find where the settings stand: AWS, or the file that ENV_FILE names."""
-    return stores(Environment(os.environ), SystemClock()).parameters()
+    """Find where the settings stand: the stack's, or the file that ENV_FILE names."""
+    return stores(Environment(place.settings()), SystemClock()).parameters()
 
 
 def _read(parameters: Parameters) -> dict[date, Override]:

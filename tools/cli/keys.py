@@ -1,7 +1,6 @@
 """`kite-relay keys`: make, list and revoke the keys that programs connect to the relay with."""
 
 import json
-import os
 import secrets
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from kite_relay.adapters.clock import SystemClock
 from kite_relay.config import Environment, stores
 from kite_relay.domain.relay_keys import KEY_ENTROPY, PARAMETER, KeyRing, RelayKey, Scope, hash_key, make_key
 from kite_relay.ports import Clock, Parameters
+from tools.cli import place
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make, list and revoke relay keys.")
 
@@ -22,7 +22,7 @@ def keys() -> None:
 
 def _wired() -> tuple[Parameters, Clock]:
     clock = SystemClock()
-    return stores(Environment(os.environ), clock).parameters(), clock
+    return stores(Environment(place.settings()), clock).parameters(), clock
 
 
 def _read(parameters: Parameters) -> KeyRing:
