@@ -91,21 +91,17 @@ class Gateway:
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 
-    def route(self, method: str, path: str) -> tuple[str, Handler] | None:
-        """Choose the function as the template's routes do; None where the HTTP API has no route."""
+    def route(self, method: str, path: str) -> tuple[str, Handler]:
+        """Choose the function as the template's routes do: what is not the login's is the status function's."""
         if (method, path) in {("GET", "/login"), ("GET", "/callback"), ("POST", "/logout")}:
             return "login", self.login
-        if method == "GET" and path.startswith("/login/result/"):
+        name = path.removeprefix("/login/result/")
+        if method == "GET" and name not in {path, ""} and "/" not in name:
             return "login", self.login
-        if method in {"GET", "HEAD"} or (method, path) == ("POST", "/api/feed-ticket"):
-            return "status", self.status
-        return None
+        return "status", self.status
 
     async def _answer(self, request: web.Request) -> web.Response:
-        chosen = self.route(request.method, request.path)
-        if chosen is None or (request.method == "HEAD" and request.path in {"/login", "/callback", "/logout"}):
-            return web.json_response({"message": "Not Found"}, status=404)
-        name, handler = chosen
+        name, handler = self.route(request.method, request.path)
         event = make_event(
             request.method,
             request.raw_path,

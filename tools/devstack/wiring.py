@@ -7,6 +7,9 @@ from typing import Any
 
 from tools.devstack.cloud import Clients
 
+ANY_METHOD = "x-amazon-apigateway-any-method"
+"""How an OpenAPI body writes a route for every method."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
@@ -46,7 +49,7 @@ def wire_routes(aws: Clients, stack: str, deployed: Deployed) -> list[str]:
         have = {route["RouteKey"] for route in aws.apigateway.get_routes(ApiId=api)["Items"]}
         for path, operations in resource["Properties"]["Body"]["paths"].items():
             for verb, operation in operations.items():
-                key = f"{verb.upper()} {path}"
+                key = f"{'ANY' if verb == ANY_METHOD else verb.upper()} {path}"
                 if key not in have:
                     _wire(aws, api, key, operation["x-amazon-apigateway-integration"], deployed)
                     made.append(key)
