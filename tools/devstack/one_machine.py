@@ -19,14 +19,15 @@ from kite_relay.domain.errors import ConfigurationError
 from kite_relay.logging import install_excepthooks
 from kite_relay.ports import required
 from tools.devstack.gateway import Gateway
+from tools.devstack.reminders import remind_for_ever, reminder
 from worker.logs import configure
 from worker.settings import Settings, load
 from worker.upstream import install_reactor, release_reactor
 from worker.worker import Worker
 
 HOST = "127.0.0.1"
-OWN_SETTINGS = ("ALLOWED_USER_IDS", "KITE_LOGIN_ROOT", "RELAY_URL", "PUBLIC_URL")
-"""What the pages can be told, beside the worker's settings."""
+OWN_SETTINGS = ("ALLOWED_USER_IDS", "KITE_LOGIN_ROOT", "RELAY_URL", "PUBLIC_URL", "QUIET_HOURS")
+"""What the pages and the reminder can be told, beside the worker's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ async def serve(env_file: Path, port: int) -> None:
     login = login_deployable()
     for name in ("api_key", "api_secret"):
         required(login.parameters, name)
+    look = reminder(login.parameters, variables, place.public_url)
     configure(settings.log_level)
     install_excepthooks()
     stopped = asyncio.Event()
@@ -107,8 +109,10 @@ async def serve(env_file: Path, port: int) -> None:
         await runner.setup()
         await _listen(runner, port)
         async with Worker(settings, worker_deployable()):
+            reminding = asyncio.create_task(remind_for_ever(look))
             print(invitation(place), flush=True)
             await stopped.wait()
+            reminding.cancel()
     finally:
         await runner.cleanup()
         release_reactor()
