@@ -1,5 +1,6 @@
 """The login function over the fakes: every outcome has its page, and nothing is spent that need not be."""
 
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -126,11 +127,12 @@ def test_another_browser_cannot_see_the_result(world: World) -> None:
 
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("user_id", ["XY9999", "ab1234", "AB1234 ", "ΑB1234", "AB１234", "AB12345", "AB123", ""])  # noqa: RUF001 - look-alikes
-def test_another_user_is_turned_away(world: World, user_id: str) -> None:
+def test_another_user_is_turned_away(world: World, user_id: str, measured: Callable[[str, object], None]) -> None:
     """Look-alikes too: nothing is written or announced, and their session is killed at Kite."""
     token = world.kite.issue_request_token(user_id)
     shown = world.browser.follow(world.callback(request_token=token))
     assert (shown.status, "Another Zerodha user" in shown.body) == (403, True)
+    measured(f"invalidations for {user_id!r}", len(world.kite.invalidated))
     assert world.untouched
     assert len(world.kite.invalidated) == 1
     assert not world.kite.alive
