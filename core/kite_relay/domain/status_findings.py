@@ -227,20 +227,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "A message could not be sent through {detail}",
             "Check the addresses in the parameter notify_urls",
         ),
-        "dead_letters": Kind(
-            Severity.WARNING,
-            "Announcements that nobody could read are in the dead-letter queue",
-            "Look at them, then purge the queue; the feed is not affected",
-        ),
         "relay_guessing": Kind(
             Severity.WARNING,
             "Somebody guesses at relay keys: {detail}",
             "If that is you, check the key; if not, let only your own addresses reach the relay",
-        ),
-        "limits_exceeded": Kind(
-            Severity.WARNING,
-            "More instruments are wanted than Zerodha allows: {detail}",
-            "Subscribe fewer instruments: 3000 per connection, 3 connections",
         ),
     }
 )
