@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-MORNING = datetime(2026, 11, 24, 3, 15, tzinfo=UTC)
-"""08:45 IST on a trading day (a Tuesday)."""
+MORNING = datetime(2026, 11, 25, 3, 15, tzinfo=UTC)
+"""08:45 IST on a trading day (a Wednesday)."""
 
 
 class FakeClock:
