@@ -115,7 +115,12 @@ class Relay:
         await self.refresh_keys()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._greet, self.settings.host, self.settings.port, backlog=1024, reuse_address=True
+            self._greet,
+            self.settings.host,
+            self.settings.port,
+            backlog=1024,
+            reuse_address=True,
+            reuse_port=self.settings.share_port or None,
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._tasks = [loop.create_task(self._beat()), loop.create_task(self._watch_keys())]

@@ -93,14 +93,17 @@ async def serve(settings: Settings) -> None:
     Raises:
         ConfigurationError: there is no REDIS_URL.
     """
-    if settings.redis_url is None:
+    if not settings.redis_url:
         raise ConfigurationError("REDIS_URL must be set: a relay process gets its ticks through Redis")
     stopped = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
     ports = worker_deployable(os.environ)
     relay_settings = RelaySettings(
-        host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
+        host=settings.relay_host,
+        port=settings.relay_port,
+        share_port=True,
+        origins=frozenset(settings.dashboard_origins),
     )
     url = settings.redis_url.get_secret_value()
     async with RelayProcess(url, relay_settings, ports.parameters, ports.board, ports.clock) as process:

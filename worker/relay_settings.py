@@ -31,6 +31,7 @@ class RelaySettings:
     Args:
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
+        share_port: let several relay processes listen on the same port; the kernel spreads clients over them.
         window: how long ticks are gathered before they are written; 0 writes each upstream frame at once.
         origins: the pages that may use a dashboard ticket.
         trusted_proxies: whose `X-Forwarded-For` is believed; nobody else's is.
@@ -53,6 +54,7 @@ class RelaySettings:
 
     host: str = "127.0.0.1"
     port: int = 4603
+    share_port: bool = False
     window: float = 0.0
     origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = LOOPBACK

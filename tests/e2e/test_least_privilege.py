@@ -25,6 +25,7 @@ NOT_SEEN_HERE = {
     "StartTheReminder": "EventBridge Scheduler uses it at its hours; here the function is started by hand",
     "RememberWhatWasTold": "only when a message is due, which the clock decides",
     "MailByTopic": "the same, and an address for mail is given",
+    "LetItsRelayProcessesCheckTickets": "only relay processes of their own need it, and here is one process",
 }
 """Statements that no recorded call can have used, and why."""
 

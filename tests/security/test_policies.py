@@ -121,6 +121,8 @@ def test_the_worker_reads_one_token_and_drains_one_queue(worker: Policy) -> None
     assert worker.decide("sqs:DeleteMessage", QUEUE)
     assert worker.decide("dynamodb:PutItem", BOARD, keys("worker"))
     assert worker.decide("dynamodb:UpdateItem", BOARD, keys("timeline#2026-11-24"))
+    assert worker.decide("dynamodb:BatchGetItem", BOARD, keys("ticket_key"))
+    assert not worker.decide("dynamodb:BatchGetItem", BOARD, keys("session#of the owner"))
     assert not worker.decide("ssm:PutParameter", TOKEN)
     assert not worker.decide("ssm:GetParameter", PARAMETER + "api_secret")
     assert not worker.decide("ssm:GetParameter", "arn:aws:ssm:ap-south-1:123456789012:parameter/other/access_token")

@@ -36,7 +36,12 @@ def test_the_workers_settings_are_the_stacks() -> None:
 
 def test_the_embedded_files_are_those_of_the_repository() -> None:
     """Indented and taken back, they are the same."""
-    assert yaml.safe_load(files()["/etc/kite-relay/compose.yaml"])["services"].keys() == {"worker", "caddy"}
+    assert yaml.safe_load(files()["/etc/kite-relay/compose.yaml"])["services"].keys() == {
+        "worker",
+        "relay",
+        "valkey",
+        "caddy",
+    }
     assert files()["/etc/kite-relay/.env"] == "KITE_RELAY_IMAGE=kite-relay-worker:1.2.3\nRELAY_HOST=\n"
 
 

@@ -247,3 +247,9 @@ def test_a_ticket_needs_a_key() -> None:
     """Without one, anybody could write tickets."""
     with pytest.raises(ValueError, match="key"):
         issue_ticket("", NOW + timedelta(), bytes(NONCE_SIZE))
+
+
+async def test_relay_processes_may_share_a_port() -> None:
+    """So that a relay can be scaled by a number, without a port for each."""
+    async with relay_world(share_port=True) as one, relay_world(share_port=True, port=one.relay.port) as other:
+        assert one.relay.port == other.relay.port
