@@ -101,7 +101,7 @@ def test_the_owner_sees_the_detail(api: StatusApi) -> None:
     assert answer.status == 200
     assert (body["status"], body["backend"], body["redis"]) == ("healthy", "running", "not_configured")
     assert body["verdict"].startswith(
-        "Live: ticks are flowing. The token from 8:47 AM should last until tomorrow 6:00 AM"
+        "Live: ticks are flowing. The token from 08:47 IST should last until tomorrow 06:00 IST"
     )
     assert body["zerodha"] == {"api_key": "configured", "access_token": "configured"}
     assert body["features"] == {

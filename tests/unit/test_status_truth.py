@@ -1,5 +1,6 @@
 """The truth table: token x market x feed x worker x clock, every cell against what a person expects of it."""
 
+import re
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -158,6 +159,7 @@ def test_the_verdict_is_one_paragraph_that_fits_the_status() -> None:
         assert verdict.startswith(first[cell.health.status]), where(cell)
         assert verdict.endswith("."), where(cell)
         assert ".." not in verdict, where(cell)
+        assert not re.search(r"\d [AP]M", verdict), "times as the page's clock has them: 06:00 IST"
         assert "{" not in verdict, where(cell)
         assert len(verdict) <= 240, verdict
 

@@ -9,7 +9,7 @@ from kite_relay.domain.status_findings import Finding, Severity, hide_consequenc
 from kite_relay.domain.status_market import next_login_time
 from kite_relay.domain.status_rules import Facts, all_findings, login_words
 from kite_relay.domain.status_token import TokenStatus, TokenView, judge_token
-from kite_relay.domain.status_words import clock, moment
+from kite_relay.domain.status_words import clock, moment, moment_ist
 from kite_relay.domain.status_worker import Feature, WorkerView, features, flowing, view_worker
 from kite_relay.domain.token import IST
 
@@ -138,8 +138,8 @@ def _verdict(status: Status, facts: Facts, token: TokenView, worker: WorkerView,
 
 
 def _token_words(facts: Facts, token: TokenView) -> str:
-    made = f"The token from {moment(token.minted_at, facts.now)}" if token.minted_at else "The token"
-    return f"{made} should last until {moment(token.expires_at, facts.now)}" if token.expires_at else made
+    made = f"The token from {moment_ist(token.minted_at, facts.now)}" if token.minted_at else "The token"
+    return f"{made} should last until {moment_ist(token.expires_at, facts.now)}" if token.expires_at else made
 
 
 def _phase_words(facts: Facts) -> str:
@@ -156,10 +156,10 @@ def _phase_words(facts: Facts) -> str:
     if market.status is Market.CLOSED and market.holiday:
         words += f" for {market.holiday}"
     if market.status is not Market.LIVE and market.next_open:
-        words += f" and opens {moment(market.next_open, facts.now)}"
+        words += f" and opens {moment_ist(market.next_open, facts.now)}"
     return words
 
 
 def _login_moment(facts: Facts) -> str:
     start = next_login_time(facts.market, facts.now)
-    return moment(start, facts.now) if start else "the next trading day"
+    return moment_ist(start, facts.now) if start else "the next trading day"

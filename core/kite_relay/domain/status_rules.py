@@ -10,7 +10,7 @@ from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.status_findings import KINDS, Finding, Severity, make
 from kite_relay.domain.status_market import CALENDAR_WARNING, MarketFacts, next_login_time
 from kite_relay.domain.status_token import Doubt, TokenFacts, TokenStatus, TokenView
-from kite_relay.domain.status_words import moment, span
+from kite_relay.domain.status_words import moment, moment_ist, span
 from kite_relay.domain.status_worker import (
     PICKUP_LIMIT,
     SKEW_ERROR,
@@ -26,8 +26,8 @@ from kite_relay.domain.token import IST, parse_instant
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_WORDS = 300
 _DOUBTS = {
-    Doubt.FLUSH_WINDOW: "The token was made before 7:30 AM, when Zerodha clears tokens, and was not confirmed since",
-    Doubt.PAST_EXPIRY: "The token is past its documented end at 6:00 AM, and Zerodha clears it by 7:30 AM",
+    Doubt.FLUSH_WINDOW: "The token was made before 07:30 IST, when Zerodha clears tokens, and was not confirmed since",
+    Doubt.PAST_EXPIRY: "The token is past its documented end at 06:00 IST, and Zerodha clears it by 07:30 IST",
     Doubt.UNKNOWN_AGE: "The token was put in by hand, and Zerodha has not confirmed it yet",
     Doubt.UNREADABLE: "Whether the token is good cannot be known now",
 }
@@ -123,7 +123,7 @@ def _token(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Findi
             check = facts.token.check
             yield make("token_rejected", since=check.rejected_at if check else None, severity=severity, fix=fix)
         case TokenStatus.EXPIRED if token.expires_at:
-            words = moment(token.expires_at, facts.now)
+            words = moment_ist(token.expires_at, facts.now)
             yield make("token_expired", words, since=token.expires_at, severity=severity, fix=fix)
         case _:
             served = flowing(worker, facts.market) and worker.generation == token.generation

@@ -8,7 +8,7 @@ A_WEEK = 7
 
 
 def clock(instant: datetime) -> str:
-    """Say a time of day: `9:15 AM`."""
+    """Say a time of day: `9:15 AM`, as the next action has it."""
     return instant.astimezone(IST).strftime("%I:%M %p").lstrip("0")
 
 
@@ -27,6 +27,12 @@ def moment(instant: datetime, now: datetime) -> str:
     """Say day and time: `tomorrow 9:15 AM`; today goes without saying."""
     word = day(instant, now)
     return clock(instant) if word == "today" else f"{word} {clock(instant)}"
+
+
+def moment_ist(instant: datetime, now: datetime) -> str:
+    """Say day and time as the page's clock shows it: `tomorrow 09:15 IST`; today goes without saying."""
+    word, time = day(instant, now), f"{instant.astimezone(IST):%H:%M} IST"
+    return time if word == "today" else f"{word} {time}"
 
 
 def span(length: timedelta) -> str:
