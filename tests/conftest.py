@@ -24,6 +24,12 @@ def at_scale() -> Callable[[T, T], T]:
 
 
 @pytest.fixture
+def patience() -> float:
+    """Stretch a limit in seconds: in the short forms the machine may be busy, in the long ones the number is held."""
+    return 1.0 if SOAK else 4.0
+
+
+@pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
     """Write down what a promise's test measured: a name and a value."""
     return lambda name, value: record_property(f"measured:{name}", value)

@@ -23,7 +23,7 @@ async def handed_over(programs: Bench) -> int:
 
 @pytest.mark.parametrize("way", ["ours", "ours_dies"])
 async def test_a_handover_of_three_thousand_instruments(
-    way: str, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
+    way: str, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int], patience: float
 ) -> None:
     """Where Kite spares the old socket nothing is lost, ever; where it does not, the gap is short."""
     async with bench(LOAD) as programs:
@@ -39,7 +39,7 @@ async def test_a_handover_of_three_thousand_instruments(
     measured(f"{spared}: instruments restored", f"{restored} of {LOAD.instruments}")
     assert restored == LOAD.instruments
     assert all(sample.duplicates == sample.disconnects == 0 for sample in samples)
-    assert max(sample.seconds for sample in samples) <= LOGIN_TO_LIVE
-    assert max(sample.pause for sample in samples) <= GAP
+    assert max(sample.seconds for sample in samples) <= LOGIN_TO_LIVE * patience
+    assert max(sample.pause for sample in samples) <= GAP * patience
     if way == "ours":
         assert sum(sample.lost for sample in samples) == 0

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.promise(18), pytest.mark.xdist_group("processes"), pyt
 
 
 async def test_a_worker_that_was_killed_is_back(
-    tmp_path: Path, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
+    tmp_path: Path, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int], patience: float
 ) -> None:
     """Killed at random moments, ticks flowing or not yet: ready within 5 seconds, first tick within 10, each time."""
     deaths = at_scale(3, 100)
@@ -39,12 +39,12 @@ async def test_a_worker_that_was_killed_is_back(
     measured("kills", 2 * deaths)
     measured("seconds to ready, longest", round(max(ready), 2))
     measured("seconds to a client's first tick, longest", round(max(ticked), 2))
-    assert max(ready) <= READY
-    assert max(ticked) <= FIRST_TICK
+    assert max(ready) <= READY * patience
+    assert max(ticked) <= FIRST_TICK * patience
 
 
 async def test_a_worker_that_is_asked_to_end_says_come_back(
-    tmp_path: Path, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
+    tmp_path: Path, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int], patience: float
 ) -> None:
     """SIGTERM: clients get 1012, the exit code is 0, within 5 seconds."""
     ends = []
@@ -59,4 +59,4 @@ async def test_a_worker_that_is_asked_to_end_says_come_back(
     measured("SIGTERMs", len(ends))
     measured("seconds to the end, longest", round(max(end["seconds"] for end in ends), 2))
     assert {(end["exit"], end["close"]) for end in ends} == {(0, 1012)}
-    assert max(end["seconds"] for end in ends) <= DRAINED
+    assert max(end["seconds"] for end in ends) <= DRAINED * patience

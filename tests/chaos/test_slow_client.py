@@ -75,7 +75,7 @@ def kept(world: World) -> int:
 @pytest.mark.xdist_group("processes")
 @pytest.mark.timeout(600)
 async def test_a_stalled_client_is_closed_in_time_and_costs_little(
-    measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
+    measured: Callable[[str, object], None], at_scale: Callable[[int, int], int], patience: float
 ) -> None:
     """It is closed with 4008 within 10 seconds, never holds more than 1 MiB, and its neighbours notice nothing."""
     rounds = at_scale(1, 20)
@@ -94,7 +94,7 @@ async def test_a_stalled_client_is_closed_in_time_and_costs_little(
                 while world.relay.stats.closes[4008] == dropped:
                     beside += await tick(world, sent, delays, 10)
                     most = max(most, kept(world))
-                    assert time.monotonic() - began <= CLOSED
+                    assert time.monotonic() - began <= CLOSED * patience
                 longest = max(longest, time.monotonic() - began)
     measured("seconds until the stalled client is closed", round(longest, 1))
     measured("most bytes waiting for it", most)
