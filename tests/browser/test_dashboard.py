@@ -34,7 +34,7 @@ def live(tab: Visit, weather: Weather) -> None:
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_a_good_morning(chromium: Browser, weather: Weather, size: tuple[int, int], scheme: str) -> None:
-    """Verdict, market, prices in India's grouping, timeline, programs and versions; nothing to press."""
+    """Verdict, market, prices in India's grouping, timeline, programs and versions; the login stands by, quietly."""
     with visit(chromium, weather.origins, size=size, scheme=scheme) as tab:
         live(tab, weather)
         assert "Live" in tab.text("#verdict")
@@ -43,7 +43,8 @@ def test_a_good_morning(chromium: Browser, weather: Weather, size: tuple[int, in
         assert "Token stored" in tab.text("#timeline")
         assert "ai_analysis" in tab.text("#clients")
         assert "worker" in tab.text("#versions")
-        assert not tab.page.locator("#login").is_visible()
+        assert tab.text("#login") == "Log in again"
+        assert tab.page.locator("#login.calm").is_visible()
         assert "ends in" in tab.text("#market")
         tab.check()
         for step in range(40 if "SCREENSHOTS" in os.environ else 0):
@@ -64,6 +65,17 @@ def test_verdict_button_and_market_are_above_the_fold(chromium: Browser, weather
             box = tab.page.locator(selector).bounding_box()
             assert box is not None
             assert box["y"] + box["height"] <= PHONE[1], selector
+        tab.check()
+
+
+def test_a_new_phone_can_log_in_on_a_holiday_too(chromium: Browser, weather: Weather) -> None:
+    """Nothing is urgent, and nobody is known here yet: the way in is there all the same."""
+    weather.world.clock.jump(weather.world.clock.now().replace(day=24, hour=13))
+    with visit(chromium, weather.origins) as tab:
+        come(tab, weather, owner=False)
+        tab.wait_for("#holiday", "Guru Nanak")
+        assert tab.text("#login") == "Log in to Zerodha"
+        assert tab.page.locator("#login.calm").is_visible()
         tab.check()
 
 

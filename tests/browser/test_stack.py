@@ -87,7 +87,8 @@ def test_expired_login_live_handover_crash(chromium: Browser, running: Running) 
     """No token, one button, Zerodha, a calm page, prices; again while they flow; and over a killed worker."""
     stack = running.stack
     with visit(chromium, running.origins, size=PHONE, device_scale_factor=2) as tab:
-        tab.page.goto(f"{stack.page}/login")
+        tab.page.goto(stack.page)
+        tab.page.get_by_role("link", name="Log in").click()
         tab.shoot("zerodha")
         log_in(tab)
         assert "request_token" not in tab.page.url

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from aiohttp import web
 
 from tools.simulator.accounts import Accounts
+from tools.simulator.controls import DEFAULT_USER
 from tools.simulator.faults import Settings
 from tools.simulator.journal import Journal
 from tools.simulator.rest import failure
@@ -52,7 +53,7 @@ def form(user_id: str, problem: str) -> str:
     )
     return (
         "<h1>Login to Kite (simulated)</h1>"
-        f"<p>This is not Zerodha. Any text is accepted; never type a real password here.</p>{note}"
+        f"<p>This is not Zerodha. Any password and code are accepted; never type a real password here.</p>{note}"
         f'<form method="post">{inputs}<button name="do" value="login">Login</button>'
         '<button name="do" value="cancel">Cancel</button></form>'
     )
@@ -84,7 +85,7 @@ class Login:
         return [web.get("/connect/login", self._show), web.post("/connect/login", self._submit)]
 
     async def _show(self, request: web.Request) -> web.Response:
-        return self._wrong_app(request) or page("Login - simulated Kite", form("", ""))
+        return self._wrong_app(request) or page("Login - simulated Kite", form(DEFAULT_USER, ""))
 
     async def _submit(self, request: web.Request) -> web.Response:
         if refusal := self._wrong_app(request):

@@ -29,8 +29,17 @@ export function verdict(facts, base) {
   say(find("verdict"), headline);
   say(find("detail"), rest || (action === facts.verdict ? "" : action));
   say(find("said"), `${headline}. ${rest.split(". ")[0]}`); // the only thing a screen reader is told unasked, and only when it changes
-  show(find("login"), facts.status === "needs_login");
+  login(facts);
   document.title = `${word} · kite-relay`;
+}
+
+/** Always there, for a new phone, an early bird, a token that is suspected: but only loud when it is needed. */
+function login(facts) {
+  const needed = facts.status === "needs_login";
+  const again = !needed && facts.detail === "full" && facts.token_expiry.status === "VALID";
+  say(find("login"), again ? "Log in again" : "Log in to Zerodha");
+  mark(find("login"), "class", needed ? "button" : "button calm");
+  show(find("login"), true);
 }
 
 const OPEN = new Set(["LIVE", "CLOSING_AUCTION", "PRE_OPEN"]);
