@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from tools.ports import port_base
+
 app = typer.Typer(add_completion=False)
-PORT = int(os.environ.get("KITE_RELAY_PORT_BASE", "4600"))
+PORT = port_base()
 
 
 @app.command()

@@ -15,12 +15,13 @@ from typing import Annotated, Any, cast
 import typer
 
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError
+from tools.ports import port_base
 from tools.simulator import Simulator
 from tools.simulator.faults import FourthSocket, OldSocket
 from tools.simulator.panel import NAMES
 from tools.simulator.server import API_KEY, API_SECRET
 
-PORT = int(os.environ.get("KITE_RELAY_PORT_BASE", "4600")) + 2
+PORT = port_base() + 2
 SECRET_VARIABLE = "SIMULATOR_API_SECRET"  # noqa: S105 - the name of a variable
 
 app = typer.Typer(invoke_without_command=True, add_completion=False)

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 
+from kite_relay.domain.errors import ConfigurationError
 from tools.devstack.trouble import StackError
 
 
@@ -20,7 +21,7 @@ def main() -> int:
         from tools.devstack.demo import demo  # noqa: PLC0415 - the same
 
         return asyncio.run(demo())
-    except StackError as error:
+    except (StackError, ConfigurationError) as error:
         print(f"\nkite-relay: {error}", file=sys.stderr)
         return 1
 

@@ -59,7 +59,12 @@ class Front:
         headers.append(("X-Forwarded-Host", request.host))
         url, body = self._api + request.raw_path, await request.read()
         async with self._session.request(
-            request.method, url, headers=headers, data=body, allow_redirects=False
+            request.method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            skip_auto_headers=("Accept-Encoding",),  # only who asks for gzip may get it
         ) as answer:
             reply = web.Response(status=answer.status, body=await answer.read())
             for name, value in answer.headers.items():

@@ -6,8 +6,9 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.ports import port_base
+
 ROOT = Path(__file__).parents[2]
-DEFAULT_BASE = 4600
 HOST = "127.0.0.1"
 
 
@@ -56,7 +57,7 @@ class Ports:
     @classmethod
     def configured(cls) -> "Ports":
         """Take the base from KITE_RELAY_PORT_BASE, or 4600."""
-        return cls(int(os.environ.get("KITE_RELAY_PORT_BASE") or DEFAULT_BASE))
+        return cls(port_base())
 
     @classmethod
     def free(cls) -> "Ports":
