@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from aiohttp import ClientSession, ClientTimeout, web
+from aiohttp import ClientSession, web
 
 from tools.devstack.places import HOST
+from tools.devstack.proxy import Proxy
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 
@@ -104,7 +105,7 @@ _RESOURCES: dict[str, Callable[[str, dict[str, Any]], Found]] = {
 }
 
 
-class Recorder:
+class Recorder(Proxy):
     """Listens where our programs think that AWS is.
 
     Args:
@@ -114,36 +115,17 @@ class Recorder:
     """
 
     def __init__(self, port: int, aws_port: int, account: str) -> None:
+        super().__init__(port, most_bytes=1 << 24)
         self.calls: list[Call] = []
-        self._port = port
         self._aws = f"http://{HOST}:{aws_port}"
         self._account = account
-        self._session: ClientSession | None = None
-        self._runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
-        """Listen on the loopback."""
-        self._session = ClientSession(auto_decompress=False, timeout=ClientTimeout(total=None))
-        app = web.Application(client_max_size=1 << 24)
-        app.router.add_route("*", "/{path:.*}", self._pass)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self._port).start()
-
-    async def stop(self) -> None:
-        """Close everything."""
-        if self._runner:
-            await self._runner.cleanup()
-        if self._session:
-            await self._session.close()
-
-    async def _pass(self, request: web.Request) -> web.Response:
-        if self._session is None:
-            return web.Response(status=503)
+    async def pass_on(self, session: ClientSession, request: web.Request) -> web.Response:
+        """Ask MiniStack the same, and write down what was asked."""
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
         url = self._aws + request.raw_path
-        async with self._session.request(request.method, url, headers=headers, data=body) as answer:
+        async with session.request(request.method, url, headers=headers, data=body) as answer:
             content = await answer.read()
             self._note(request.headers, body, answer.status, content)
             passed = {
