@@ -40,7 +40,7 @@ env: $(ENVS)/dev/.project ## Make the development environment (every other targe
 
 .PHONY: lock
 lock: $(UV) ## Pin the requirements anew, with hashes
-	@for name in uv worker dev sam ministack; do \
+	@for name in uv worker dev sam ministack fuzz; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	    --no-emit-find-links $(LOCKFLAGS) requirements/$$name.in -o requirements/$$name.txt; done
 	@$(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header --no-emit-index-url \
@@ -59,6 +59,7 @@ sim: env ## Start a simulated Kite: login page, REST, ticker (ARGS="--help" tell
 # ---- the whole system on this machine -----------------------------------------------------------------------------
 
 STACK := env $(ENVS)/sam/.stamp $(ENVS)/ministack/.stamp
+FUZZ := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),$(ENVS)/fuzz/.stamp)
 
 .PHONY: run
 run: $(STACK) ## Everything on this machine: embedded AWS, simulated Kite, worker, dashboard; Ctrl-C ends it
@@ -83,7 +84,7 @@ format: env ## Format the code and mend what can be mended mechanically
 	@$(DEV)/ruff format .
 
 .PHONY: test
-test: $(STACK) ## Run the tests (ARGS="tests/unit -k name" chooses)
+test: $(STACK) $(FUZZ) ## Run the tests (ARGS="tests/unit -k name" chooses)
 	@$(DEV)/pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: template
@@ -106,12 +107,16 @@ image: ## Build the worker's image without a Docker engine, run it, and measure 
 check: lint template test demo ## Everything that CI runs
 
 .PHONY: promises
-promises: env ## Run the tests of every promise in their short forms, and print the table
+promises: env $(FUZZ) ## Run the tests of every promise in their short forms, and print the table
 	@$(DEV)/python -m tools.promises -n auto --dist loadgroup
 
 .PHONY: soak
-soak: env ## The same in their long forms (hours)
+soak: env $(FUZZ) ## The same in their long forms (hours)
 	@SOAK=1 HYPOTHESIS_PROFILE=nightly $(DEV)/python -m tools.promises --timeout 14400
+
+.PHONY: fuzz
+fuzz: env $(ENVS)/fuzz/.stamp ## Fuzz the parsers that strangers reach, 10,000,000 inputs each (Linux on x86-64)
+	@SOAK=1 $(DEV)/pytest -q -s tests/security/test_mutated_input.py -k fuzzer
 
 .PHONY: truth-table
 truth-table: env ## Render the status's truth table and findings into docs/

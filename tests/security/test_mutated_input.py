@@ -1,66 +1,20 @@
 """Damaged inputs by the hundred thousand, at each parser that strangers reach: an answer or a named rejection."""
 
-import json
+import os
 import random
-import struct
+import re
+import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from kite_relay.domain.errors import MalformedError
-from kite_relay.domain.events import DETAIL_TYPE, SOURCE, STORE_DETAIL_TYPE, STORE_SOURCE, parse_announcement
-from kite_relay.domain.ticks import decode, join
-from worker.relay_commands import parse
+from tests.fuzz.targets import CRASHES, TARGETS
 
+ROOT = Path(__file__).parents[2]
+FUZZER = ROOT / ".envs" / "fuzz" / "bin" / "python"
 SPLICES: tuple[bytes, ...] = (b"\x00", b"\xff\xff\xff\xff", b"null", b"NaN", b"1e999", b"-0", b"[" * 3000, b"9" * 5000)
 SPLICES += (b'"\\ud800"', b'{"a":', b"true", b"\xc3\xa9", b"}", b'"', b"[[]]")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A parser, and good inputs to begin with."""
-
-    read: Callable[[bytes], Any]
-    seeds: tuple[bytes, ...]
-
-
-def text(value: object) -> bytes:
-    """Write JSON."""
-    return json.dumps(value).encode()
-
-
-def packet(size: int) -> bytes:
-    """Make a packet."""
-    return struct.pack(">I", 408065) + bytes(range(size - 4))
-
-
-ROTATED = {
-    "generation": 7,
-    "parameter_name": "/kite-relay/access_token",
-    "user_id": "AB1234",
-    "minted_at": "2026-11-24T08:00:00+05:30",
-    "source": "login",
-}
-TARGETS = {
-    "frames": Target(decode, tuple(join([packet(size)] * 2) for size in (8, 28, 32, 44, 184))),
-    "announcements": Target(
-        lambda raw: parse_announcement(raw.decode(errors="replace")),
-        (
-            text({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": ROTATED}),
-            text({"source": STORE_SOURCE, "detail-type": STORE_DETAIL_TYPE, "detail": {"name": "/kite-relay/x"}}),
-        ),
-    ),
-    "client messages": Target(
-        lambda raw: parse(raw.decode(errors="replace")),
-        (
-            text({"a": "subscribe", "v": [408065, 256265]}),
-            text({"a": "mode", "v": ["full", [408065]]}),
-            text({"a": "find", "v": "infy"}),
-        ),
-    ),
-}
 
 
 def damaged(dice: random.Random, seed: bytes) -> bytes:
@@ -92,11 +46,33 @@ def test_damaged_input_is_read_or_rejected_by_name(
     for _ in range(count):
         raw = damaged(dice, dice.choice(target.seeds))
         try:
-            target.read(raw)
-        except MalformedError:
-            continue
+            read += target.takes(raw)
         except Exception as error:
             raise AssertionError(f"{type(error).__name__} for {raw[:200]!r}") from error
-        read += 1
     measured(f"damaged {name}", count)
     assert 0 < read < count
+
+
+@pytest.mark.promise(15)
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_fuzzer_finds_nothing(
+    name: str, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
+) -> None:
+    """Guided by the branches that its inputs reach; what it found before is read first."""
+    if not FUZZER.exists():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("the fuzzer is missing: make fuzz (Linux on x86-64)")
+    for known in CRASHES.glob(f"{name}-*"):
+        TARGETS[name].takes(known.read_bytes())
+    done = subprocess.run(  # noqa: S603 - our own program
+        [FUZZER, "-m", "tests.fuzz", name, str(at_scale(50_000, 10_000_000))],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "core:."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    executed, kept = re.findall(r"#(\d+)\s+DONE .* corp: (\d+)", done.stderr)[0]
+    measured(f"fuzzed {name}, executions", int(executed))
+    assert int(kept) > len(TARGETS[name].seeds), "it was not guided: no input reached anything new"
