@@ -45,7 +45,21 @@ def test_a_broken_announcement_is_named(change: dict[str, object]) -> None:
         parse_announcement(envelope(EVENT.to_detail() | change))
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "null", "{}", '{"source": "kite-relay"}', "[" * 100_000])
+@pytest.mark.parametrize("detail", [None, [], {}, {"name": ""}, {"name": 5}])
+def test_an_event_without_a_place_to_look_is_named(detail: object) -> None:
+    """SSM's event is of use for the parameter's name only."""
+    with pytest.raises(MalformedError, match="Parameter Store Change: 'name'"):
+        parse_announcement(envelope(detail, "aws.ssm", "Parameter Store Change"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "{", "[]", "null", "{}", '{"source": "kite-relay"}', "[" * 100_000,
+        envelope([]), envelope(None), envelope(EVENT.to_detail(), "aws.ssm"),
+        envelope(EVENT.to_detail(), kind="Parameter Store Change"),
+    ],
+)  # fmt: skip
 def test_anything_else_is_malformed(body: str) -> None:
     """No body makes the parser fail in another way."""
     with pytest.raises(MalformedError):

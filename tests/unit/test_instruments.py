@@ -55,6 +55,12 @@ def test_the_first_and_the_last_line_are_found_too(catalog: Catalog) -> None:
     assert [two.resolve("AAA").token, two.resolve("NSE:ZZZ").token, len(two)] == [1, 2, 2]
 
 
+def test_a_name_that_only_another_exchange_has_is_found_there(catalog: Catalog) -> None:
+    """NSE and BSE go first, by whatever order the list has; the exchange may be left out for the others too."""
+    rows = [Instrument(n, exchange, "GOLD", "Gold") for n, exchange in enumerate(("MCX", "BSE", "NSE"), 1)]
+    assert [Catalog(rows[:most]).resolve("gold").exchange for most in (1, 2, 3)] == ["MCX", "BSE", "NSE"]
+
+
 def test_an_unknown_name_says_what_was_perhaps_meant(catalog: Catalog) -> None:
     """A slip costs one look at the message."""
     with pytest.raises(ConfigurationError, match="'NSE:INF'; did you mean NSE:INFY"):

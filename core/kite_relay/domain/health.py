@@ -101,7 +101,7 @@ def _next_action(facts: Facts, token: TokenView, findings: Sequence[Finding]) ->
 def _login_due(facts: Facts, token: TokenView) -> bool:
     """Tell whether a token that is still good dies before today's session, so that today's login is to come."""
     start = next_login_time(facts.market, facts.now)
-    if start is None or token.expires_at is None or facts.market.next_open is None:
+    if start is None or token.expires_at is None:
         return False
     return start.date() == facts.now.astimezone(IST).date() and token.expires_at <= start
 

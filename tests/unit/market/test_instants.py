@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -68,3 +68,21 @@ def test_the_table_holds_in_any_host_time_zone(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_an_instant_without_an_offset_and_an_unknown_segment_are_no_question() -> None:
+    """Neither has an answer: a guess would be one of another hour, or of another market."""
+    with pytest.raises(ValueError, match="without an offset"):
+        load_calendar().phase("cash", datetime(2026, 11, 25, 9, 15))  # noqa: DTZ001 - the error in question
+    with pytest.raises(ValueError, match="no such segment: 'currency'; there are cash,"):
+        load_calendar().phase("currency", datetime(2026, 11, 25, 9, 15, tzinfo=IST))
+
+
+def test_what_is_remembered_of_days_is_bounded() -> None:
+    """A process that is asked about every day of centuries does not grow, and answers alike."""
+    calendar, day = Calendar(load_calendar().data), date(2026, 11, 25)
+    first = calendar.phases("cash", day)
+    for number in range(5000):
+        calendar.phases("cash", day + timedelta(days=number))
+    assert len(calendar._days) <= 4096
+    assert calendar.phases("cash", day) == first

@@ -66,6 +66,18 @@ def test_a_session_may_give_the_muhurat_hours_that_the_data_lacks() -> None:
     assert calendar.phase("cash", datetime(2026, 11, 8, 18, 30, tzinfo=IST)).kind == "muhurat"
 
 
+def test_a_segment_without_hours_of_its_own_stays_closed() -> None:
+    """A session for some segments only; one that lasts to midnight ends there."""
+    late = ["20:00-24:00 LIVE continuous"]
+    some = {"cash": late, "cash_cas": late, "derivatives": [], "index": late}
+    calendar = load_calendar().with_overrides(parse_overrides(document(entry(open=True, sessions=some))))
+    night = datetime(2026, 12, 1, 23, 59, 59, tzinfo=IST)
+    closed = calendar.phase("derivatives", night)
+    assert (closed.status, closed.sub_phase) == ("CLOSED", "no_session")
+    assert calendar.phase("cash", night).until == datetime(2026, 12, 2, tzinfo=IST)
+    assert calendar.live_hours("derivatives", TUESDAY) is None
+
+
 def test_an_override_past_the_data_counts_for_its_day_alone() -> None:
     """The days around it stay unknown, and the answers still say from when to when."""
     calendar = load_calendar().with_overrides(parse_overrides(document(entry(date="2027-01-26"))))
