@@ -44,8 +44,6 @@ class TokenWatch:
     ) -> None:
         self.name = store.name
         self.last_success: float | None = None
-        self.absent = False
-        """Whether the store answered that no token was ever written."""
         self._store = store
         self._circuit = circuit
         self._clock = clock
@@ -65,7 +63,6 @@ class TokenWatch:
         async with self._lock:
             stamp = await self._circuit.call(self._store.peek)
             self.last_success = self._clock.now().timestamp()
-            self.absent = stamp is None
             if stamp is None:
                 return None
             if self._token is None or stamp != TokenStamp(self._token.generation, self._token.written_at):

@@ -13,7 +13,6 @@ from kite_relay.domain.token import IST
 from tests.fakes.api_gateway import Answer, Browser
 from tests.fakes.login_world import OWNER, World, make_world
 
-PREFETCHES = [{"sec-purpose": "prefetch;prerender"}, {"purpose": "prefetch"}, {"x-moz": "prefetch"}]
 TARGETS = ["/login", "/callback", "/login/result/x", "/login/result/expired", "/nowhere", "/logout"]
 
 

@@ -13,7 +13,7 @@ import urllib3
 
 from kite_relay.config import KITE_API_ROOT, Environment, stores
 from kite_relay.domain.errors import ConfigurationError, WillPassError
-from kite_relay.domain.records import Heartbeat, TokenRecord
+from kite_relay.domain.records import Heartbeat
 from kite_relay.ports import Parameters, StatusBoard, TokenStore
 
 SECONDS = 6.0
@@ -140,8 +140,3 @@ class Patient:
     def heartbeat(self) -> Heartbeat | None:
         """The worker's last heartbeat."""
         return Heartbeat.from_item(self.board.get([Heartbeat.KEY]).get(Heartbeat.KEY))
-
-    @cached_property
-    def token_record(self) -> TokenRecord | None:
-        """What the last writer of the token tells of it."""
-        return TokenRecord.from_item(self.board.get([TokenRecord.KEY]).get(TokenRecord.KEY))

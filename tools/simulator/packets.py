@@ -95,8 +95,6 @@ class Tally:
         self.lost = 0
         self.repeated = 0
         """The update that came last, once more."""
-        self.widened = 0
-        """The update that came last, once more but in a higher mode: no repetition."""
         self.backward = 0
         """An older packet after a newer one."""
         self.last: dict[tuple[int, int], int] = {}
@@ -120,15 +118,12 @@ class Tally:
         key = _WORD.unpack_from(packet)[0], modulus
         last = self.last.get(key, number - 1)
         ahead = (number - last) % modulus
-        if ahead == 0 and self._size.get(key, 0) < len(packet):
-            self.widened += 1
-        elif ahead == 0:
+        if ahead == 0 and self._size.get(key, 0) >= len(packet):
             self.repeated += 1
             return
-        elif ahead >= modulus - _BACK:
+        if ahead >= modulus - _BACK:
             self.backward += 1
             return
-        else:
-            self.lost += ahead - 1
+        self.lost += max(0, ahead - 1)  # 0: the same update in a higher mode
         self.last[key] = number
         self._size[key] = len(packet)

@@ -5,7 +5,7 @@ answer: since the closing auction began, cash, cash with auction, derivatives an
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -16,10 +16,8 @@ from kite_relay.domain.market_days import Day, know
 from kite_relay.domain.market_overrides import Override
 from kite_relay.domain.token import IST
 
-__all__ = ["OPEN_STATUSES", "SEGMENTS", "Calendar", "CalendarEndedError", "Change", "Day", "Phase", "Status"]
+__all__ = ["SEGMENTS", "Calendar", "CalendarEndedError", "Change", "Day", "Phase", "Status"]
 
-OPEN_STATUSES = frozenset({Status.PRE_OPEN, Status.LIVE, Status.CLOSING_AUCTION, Status.POST_CLOSE})
-"""The statuses in which orders of some kind are taken."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=IST)
 _EPOCH_ORDINAL = _EPOCH.toordinal()
 _MAX_CACHED_DAYS = 4096
@@ -143,16 +141,6 @@ class Calendar:
             while not self._known_trading(day):
                 day += step
         return day
-
-    def trading_days(self, first: date, last: date) -> Iterator[date]:
-        """Give the trading days from `first` to `last`, both included.
-
-        Raises:
-            CalendarEndedError: the way leads past the data.
-        """
-        for offset in range((last - first).days + 1):
-            if self._known_trading(day := first + timedelta(days=offset)):
-                yield day
 
     def _known_trading(self, day: date) -> bool:
         trading = self.is_trading_day(day)

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.status_findings import KINDS, Finding, Severity, make
@@ -62,7 +61,6 @@ class Facts:
     failed_channels: tuple[str, ...] = ()
     failed_at: datetime | None = None
     relay_keys_problem: str = ""
-    timeline: tuple[dict[str, Any], ...] = field(default=())
 
 
 def all_findings(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Finding]:
