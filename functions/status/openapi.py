@@ -6,7 +6,6 @@ from functools import cache
 from html import escape
 from itertools import cycle
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from functions.web import page as look
@@ -32,13 +31,12 @@ def page() -> str:
         for path, methods in api["paths"].items()
         for method, operation in methods.items()
     )
-    return Template((HERE / "docs.html").read_text(encoding="utf-8")).substitute(
+    return look.template(HERE / "docs.html").substitute(
         title=escape(api["info"]["title"]),
         version=escape(api["info"]["version"]),
         description=_prose(api["info"]["description"]),
         operations=operations,
-        css=look.asset_url("page.css"),
-        favicon=look.asset_url("icon.svg"),
+        static=look.ROOT,
     )
 
 

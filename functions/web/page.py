@@ -31,6 +31,8 @@ def _read_static() -> Mapping[str, bytes]:
 
 FILES = _read_static()
 DIGEST = hashlib.sha256(b"".join(name.encode() + body for name, body in FILES.items())).hexdigest()[:12]
+ROOT = f"/static/{DIGEST}"
+"""Under which address the static files stand; it changes when any of them does."""
 
 
 class Tone(StrEnum):
@@ -48,11 +50,6 @@ class Asset:
 
     body: bytes
     headers: Mapping[str, str]
-
-
-def asset_url(name: str) -> str:
-    """Name the address of a static file; it changes when any of them does."""
-    return f"/static/{DIGEST}/{name}"
 
 
 def static_asset(digest: str, name: str) -> Asset | None:
@@ -102,18 +99,19 @@ def security_headers(relay_url: str = "") -> dict[str, str]:
     }
 
 
-def _template(name: str) -> Template:
-    return Template((HERE / name).read_text(encoding="utf-8"))
+def template(path: Path) -> Template:
+    """Read a page: the head that all share, then its own."""
+    return Template((HERE / "head.html").read_text(encoding="utf-8") + path.read_text(encoding="utf-8"))
 
 
-_DASHBOARD = _template("dashboard.html")
-_RESULT = _template("result.html")
+_DASHBOARD = template(HERE / "dashboard.html")
+_RESULT = template(HERE / "result.html")
 _WORDS = {Tone.GOOD: "Done", Tone.WAIT: "One moment", Tone.WARN: "Almost", Tone.BAD: "Not this time"}
 
 
 def dashboard_page() -> str:
     """Render the dashboard: the same for everyone, for all that it shows it asks the API."""
-    return _DASHBOARD.substitute(static=f"/static/{DIGEST}")
+    return _DASHBOARD.substitute(static=ROOT)
 
 
 def result_page(
@@ -143,9 +141,7 @@ def result_page(
         next_step=escape(next_step),
         word=_WORDS[tone],
         tone=tone.value,
-        icon=asset_url(f"tone-{tone.value}.svg"),
-        css=asset_url("page.css"),
-        favicon=asset_url("icon.svg"),
+        static=ROOT,
         button=button,
         refresh=refresh,
     )

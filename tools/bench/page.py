@@ -81,9 +81,8 @@ def application() -> web.Application:
     """Serve the page and what it asks for."""
 
     async def page(_: web.Request) -> web.Response:
-        return web.Response(
-            text=Template((WEB / "dashboard.html").read_text()).substitute(static="/static"), content_type="text/html"
-        )
+        html = "".join((WEB / name).read_text() for name in ("head.html", "dashboard.html"))
+        return web.Response(text=Template(html).substitute(static="/static"), content_type="text/html")
 
     async def static(request: web.Request) -> web.Response:
         path = WEB / "static" / Path(request.match_info["name"]).name
