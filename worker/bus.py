@@ -1,9 +1,12 @@
 """What stands between the feed and everyone who listens: packets one way, wants the other. One thread, no queue."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from kite_relay.domain.ticks import Mode
+
+log = logging.getLogger("kite_relay.bus")
 
 Packets = Sequence[tuple[int, bytes]]
 """Packets of one upstream frame in their order: (instrument token, the packet's bytes as Kite sent them)."""
@@ -61,12 +64,18 @@ class Bus:
         self._listeners.append(listener)
 
     def publish(self, packets: Packets) -> None:
-        """Pass on the packets of one upstream frame."""
+        """Pass on the packets of one upstream frame; a listener's bug costs neither the others nor Kite's socket."""
         self.latest.update(packets)
         for listener in self._listeners:
-            listener.on_packets(packets)
+            try:
+                listener.on_packets(packets)
+            except Exception:
+                log.exception("a listener failed")
 
     def publish_text(self, text: str) -> None:
         """Pass on one text frame."""
         for listener in self._listeners:
-            listener.on_text(text)
+            try:
+                listener.on_text(text)
+            except Exception:
+                log.exception("a listener failed")

@@ -297,6 +297,11 @@ class Relay:
         """Write to a client again."""
         self.fanout.release(client)
 
+    def closing(self, client: Client) -> None:
+        """Send a client nothing more, and want nothing for it: its closing handshake has begun."""
+        self.fanout.remove(client)
+        self._desk.forget(client)
+
     def conflated(self, client: Client, count: int) -> None:
         """Count ticks that a newer one replaced."""
         self.stats.conflated += count

@@ -61,6 +61,10 @@ class Host(Protocol):
         """Write to a client again."""
         ...
 
+    def closing(self, client: "Client") -> None:
+        """Send a client nothing more: its closing handshake has begun."""
+        ...
+
     def conflated(self, client: "Client", count: int) -> None:
         """Count ticks that a newer one replaced."""
         ...
@@ -280,6 +284,9 @@ class Client(asyncio.Protocol):
                 self.transport.write(data)
             elif self.transport.can_write_eof():
                 self.transport.write_eof()
+        if self._wire.state in (State.CLOSING, State.CLOSED) and self.write is not _drop:
+            self.write = _drop
+            self._host.closing(self)
         if self._wire.close_expected():
             self._arm(self._host.settings.close_timeout, self.transport.abort)
 
@@ -291,6 +298,10 @@ class Client(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+
+def _drop(_: bytes) -> None:
+    """Write nothing: after a close frame nothing may follow."""
 
 
 def _tune(connection: socket.socket, settings: RelaySettings) -> None:

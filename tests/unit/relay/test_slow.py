@@ -187,3 +187,19 @@ async def test_pings_of_a_client_that_reads_nothing_do_not_pile_up() -> None:
                 break
             await asyncio.sleep(0)
         await until(lambda: world.relay.stats.closes[4008] == 1)
+
+
+async def test_a_client_that_says_goodbye_costs_its_neighbours_nothing() -> None:
+    """Its close is answered and its end of the line stays open, as over a long way: ticks and texts go on."""
+    async with relay_world() as world, world.client() as bot, stalled(world) as plain:
+        await bot.send(json.dumps({"a": "mode", "v": ["full", [1]]}))
+        await (await bot.ping())
+        plain.sendall(b"\x88\x82" + bytes(4) + (1000).to_bytes(2, "big"))
+        assert await asyncio.to_thread(plain.recv, 4096) == b"\x88\x02\x03\xe8"
+        assert len(world.wanted["relay"]) == 1
+        for price in range(1, 4):
+            flood(world, price)
+        assert await drain(bot, 3) == 3
+        world.bus.publish_text('{"type": "message", "data": "hello"}')
+        assert "hello" in await bot.recv()
+        assert await asyncio.to_thread(plain.recv, 4096) == b"", "something came after the close"
