@@ -59,6 +59,14 @@ async def run_id(redis: Client) -> str:
     return str((await redis.info("server"))["run_id"])
 
 
+async def entries(redis: Client, stream: str, place: Any, count: int | None = None) -> list[tuple[Any, Fields]]:
+    """Read what stands in a stream after a place, or wait a second for it; both of the protocol's shapes."""
+    found: Any = await redis.xread({stream: place}, count=count, block=1000)
+    if not found:
+        return []
+    return found[0][1] if isinstance(found, list) else next(iter(found.values()))[0]  # type: ignore[no-any-return]
+
+
 class Writer:
     """The feed's end: listens on the bus and appends to the stream.
 
@@ -191,18 +199,14 @@ class Reader:
         self._before, self._moved = self._moved, set()
 
     async def _read(self) -> None:
-        found: Any = await self._redis.xread({FRAMES: self._place}, count=BATCH, block=1000)
-        if not found:
-            self.caught_up.set()
-            return
-        entries = found[0][1] if isinstance(found, list) else next(iter(found.values()))[0]
-        for place, fields in entries:
+        found = await entries(self._redis, FRAMES, self._place, BATCH)
+        for place, fields in found:
             self._place = place
             number = int(fields[b"e"]), int(fields[b"n"])
             if number > self._seen:
                 self._seen = number
                 self._take(fields[b"k"], fields[b"d"])
-        if len(entries) < BATCH:
+        if len(found) < BATCH:
             self.caught_up.set()
 
     def _take(self, kind: bytes, data: bytes) -> None:
@@ -293,10 +297,8 @@ class WantsTaker:
         while not _stopping():
             try:
                 self.look({k.decode(): v for k, v in (await self._redis.hgetall(WANTS)).items()})
-                found: Any = await self._redis.xread({WAKE: place}, block=1000)
-                if found:
-                    entries = found[0][1] if isinstance(found, list) else next(iter(found.values()))[0]
-                    place = entries[-1][0]
+                if found := await entries(self._redis, WAKE, place):
+                    place = found[-1][0]
             except TROUBLE:
                 place = "$"
                 await asyncio.sleep(PAUSE)
