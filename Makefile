@@ -106,6 +106,18 @@ image: ## Build the worker's image without a Docker engine, run it, and measure 
 .PHONY: check
 check: lint template test demo ## Everything that CI runs
 
+.PHONY: audit
+audit: env ## Ask PyPI whether a pinned package has a known weakness; what it cannot tell fails too
+	@status=0; for lock in requirements/*.txt functions/reminder/requirements.txt; do \
+	  echo "$$lock"; $(DEV)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r $$lock || status=1; done; \
+	  exit $$status
+
+.PHONY: sbom
+sbom: env $(ENVS)/worker/.stamp ## Write what the image and the reminder hold, as CycloneDX, into .run/
+	@mkdir -p .run
+	@$(DEV)/cyclonedx-py environment --output-reproducible -o .run/worker.cdx.json $(ENVS)/worker/bin/python
+	@$(DEV)/cyclonedx-py requirements --output-reproducible -o .run/reminder.cdx.json functions/reminder/requirements.txt
+
 .PHONY: promises
 promises: env $(FUZZ) ## Run the tests of every promise in their short forms, and print the table
 	@$(DEV)/python -m tools.promises -n auto --dist loadgroup

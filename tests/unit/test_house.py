@@ -14,6 +14,13 @@ def sources() -> list[Path]:
     return [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
 
 
+def test_no_lock_names_an_index() -> None:
+    """Where a package comes from is the machine's setting; that it is the right one, the hashes say."""
+    locks = [*ROOT.glob("requirements/*.txt"), *ROOT.glob("functions/*/requirements.txt")]
+    assert locks
+    assert [str(lock) for lock in locks if "://" in lock.read_text()] == []
+
+
 def test_no_file_is_long() -> None:
     """A file past the limit holds two things: split it."""
     assert [str(p) for p in sources() if len(p.read_text().splitlines()) > MAX_FILE_LINES] == []
