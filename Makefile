@@ -72,11 +72,13 @@ demo: $(STACK) ## The whole story without a person, timed; ends with one line of
 # ---- checks ---------------------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: env ## Lint, types, import direction, sizes
+lint: env ## Lint, types, import direction, sizes, the workflows
 	@$(DEV)/ruff check .
 	@$(DEV)/ruff format --check .
 	@$(DEV)/mypy
 	@$(DEV)/lint-imports
+	@$(DEV)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(DEV)/zizmor --quiet --offline .github
 
 .PHONY: format
 format: env ## Format the code and mend what can be mended mechanically
@@ -86,6 +88,10 @@ format: env ## Format the code and mend what can be mended mechanically
 .PHONY: test
 test: $(STACK) $(FUZZ) ## Run the tests (ARGS="tests/unit -k name" chooses)
 	@$(DEV)/pytest -n auto --dist loadgroup $(ARGS)
+
+.PHONY: build
+build: $(ENVS)/sam/.stamp ## Build the Lambdas and their layer, for sam deploy (docs/deploy.md)
+	@PATH="$(CURDIR)/$(ENVS)/uv/bin:$$PATH" $(SAM)/sam build
 
 .PHONY: template
 template: env $(ENVS)/sam/.stamp ## Check the template: sam validate, sam validate --lint, and cfn-lint on what AWS makes of it

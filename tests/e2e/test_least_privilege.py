@@ -41,7 +41,7 @@ def principals(stack: DevStack) -> dict[str, str]:
     """Tell whose each access key is: the worker's own, and those that MiniStack makes for the functions' roles."""
     assert stack.worker_key
     assert stack.deployed
-    found = {stack.worker_key.key: "WorkerUser"}
+    found = {stack.worker_key: "WorkerUser"}
     functions = {
         name: one["Properties"]["Role"]["Fn::GetAtt"][0]
         for name, one in Template().of_type("AWS::Serverless::Function").items()

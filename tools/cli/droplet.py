@@ -10,6 +10,7 @@ import typer
 
 from kite_relay import __version__
 from kite_relay.domain.errors import ConfigurationError
+from tools.cli.rotate import KEY_FILE
 from tools.cli.stacks import DEFAULT_STACK, read_outputs
 
 INFRA = Path(__file__).parents[2] / "infra"
@@ -49,6 +50,12 @@ def worker_env(outputs: Mapping[str, str], page: str, instruments: str) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
+def aws_config(region: str, python: str | Path, key_file: str | Path) -> str:
+    """Write the worker's way to AWS."""
+    values = {"REGION": region, "PYTHON": str(python), "KEY_FILE": str(key_file)}
+    return fill((INFRA / "aws.config").read_text(), values)
+
+
 def region_of(queue_url: str) -> str:
     """Read the region from the queue's URL.
 
@@ -63,11 +70,10 @@ def region_of(queue_url: str) -> str:
 
 def render(outputs: Mapping[str, str], *, image: str, host: str, instruments: str) -> str:
     """Write the cloud-init document."""
-    aws = {"REGION": region_of(outputs["QueueUrl"]), "PYTHON": "python"}
     values = {
         "WORKER_ENV": worker_env(outputs, outputs["StatusUrl"], instruments),
         "COMPOSE_ENV": f"KITE_RELAY_IMAGE={image}\nRELAY_HOST={host}\n",
-        "AWS_CONFIG": fill((INFRA / "aws.config").read_text(), aws),
+        "AWS_CONFIG": aws_config(region_of(outputs["QueueUrl"]), "python", KEY_FILE),
         "COMPOSE": (INFRA / "compose.yaml").read_text(),
         "CADDYFILE": (INFRA / "Caddyfile").read_text(),
     }

@@ -36,11 +36,11 @@ class Browser:
     """
 
     def __init__(self, page: str) -> None:
-        self._page = page
+        self.page = page
         self._session: ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = ClientSession(cookie_jar=CookieJar(treat_as_secure_origin=URL(self._page)))
+        self._session = ClientSession(cookie_jar=CookieJar(treat_as_secure_origin=URL(self.page)))
         return self
 
     async def __aexit__(
@@ -54,7 +54,7 @@ class Browser:
         Raises:
             StackError: a step did not lead to the next one.
         """
-        form = await self._redirect("GET", URL(f"{self._page}/login"))
+        form = await self._redirect("GET", URL(f"{self.page}/login"))
         fields = {"user_id": user_id, "password": "any", "totp": "000000", "do": "login"}
         callback = await self._redirect("POST", form, fields)
         called_back_at = time.time()
@@ -64,7 +64,7 @@ class Browser:
 
     async def get(self, path: str) -> str:
         """Open one of our pages, or read one of the API's paths."""
-        async with self._tab.get(self._page + path) as answer:
+        async with self._tab.get(self.page + path) as answer:
             return await answer.text()
 
     async def post(self, path: str) -> str:
@@ -73,8 +73,8 @@ class Browser:
         Raises:
             StackError: it was refused.
         """
-        ours = {"Origin": self._page, "Sec-Fetch-Site": "same-origin"}
-        async with self._tab.post(self._page + path, headers=ours) as answer:
+        ours = {"Origin": self.page, "Sec-Fetch-Site": "same-origin"}
+        async with self._tab.post(self.page + path, headers=ours) as answer:
             text = await answer.text()
             if not answer.ok:
                 raise StackError(f"POST {path}: {answer.status}\n{text}")

@@ -141,7 +141,9 @@ def _config(home: Home) -> Path:
 
 
 def _sam_env(home: Home) -> dict[str, str]:
-    return base_env(home) | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": REGION}
+    env = base_env(home)
+    with_pip = f"{program('uv', 'python3').parent}{os.pathsep}{env['PATH']}"  # a system's Python may have no pip
+    return env | {"PATH": with_pip, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": REGION}
 
 
 def require_environments() -> None:

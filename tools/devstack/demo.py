@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import psutil
-from aiohttp import ClientSession
 
 from tools.devstack import programs
 from tools.devstack.browser import Browser
@@ -88,7 +87,7 @@ async def demo() -> int:
     """Play the story; 0 if all of it was true."""
     print("kite-relay, the whole story without a person:\n")
     async with DevStack(Home.named("demo"), Ports.free(), Options(FASTER)) as stack, Browser(stack.page) as browser:
-        bot = Bot(await _start_bot(stack))
+        bot = await start_bot(stack)
         await stack.wait_until("the bot's connection", lambda: _connected(bot))
         print(f"  {stack.seconds:5.1f} s  a bot listens: the official KiteTicker, root={stack.relay}\n")
         rounds = [await _round(stack, browser, bot, name, old_socket) for name, old_socket in ROUNDS]
@@ -114,7 +113,7 @@ def summary(rounds: list[Round]) -> dict[str, Any]:
 
 
 async def _round(stack: DevStack, browser: Browser, bot: Bot, name: str, old_socket: str) -> Round:
-    await _tell_simulator(stack, "old-socket", {"mode": old_socket})
+    await stack.tell_simulator("old-socket", {"mode": old_socket})
     worker = _worker(stack)
     await asyncio.sleep(SETTLE_SECONDS)
     before = await bot.report()
@@ -176,16 +175,11 @@ def _worker(stack: DevStack) -> tuple[int, float]:
     return pid, psutil.Process(pid).create_time()
 
 
-async def _tell_simulator(stack: DevStack, control: str, arguments: dict[str, Any]) -> None:
-    async with ClientSession() as session, session.post(f"{stack.simulator}/sim/{control}", json=arguments) as answer:
-        if not answer.ok:
-            raise StackError(f"the simulator did not take {control}: {await answer.text()}")
-
-
-async def _start_bot(stack: DevStack) -> Child:
+async def start_bot(stack: DevStack) -> Bot:
+    """Start the listener on the relay."""
     env = programs.ours(stack.home) | {"RELAY_KEY": stack.relay_key}  # never on a command line
     command = (program("dev", "python"), "-m", "tools.devstack.listener", stack.relay, *INSTRUMENTS)
-    return await stack.children.start("bot", command, env, dialogue=True)
+    return Bot(await stack.children.start("bot", command, env, dialogue=True))
 
 
 async def _connected(bot: Bot) -> bool:

@@ -24,6 +24,7 @@ class Listener:
         self._tally = Tally()
         self._last: dict[bytes, tuple[int, tuple[int, int]]] = {}
         self._counts = {"connects": 0, "disconnects": 0, "errors": 0}
+        self._close_codes: list[int | None] = []
         self._last_packet: float | None = None
         self._longest_gap = 0.0
         self._ticker = KiteTicker("demo", key, root=root)
@@ -44,6 +45,7 @@ class Listener:
             "lost": self._tally.lost,
             "duplicates": self._tally.duplicates,
             "longest_gap_ms": round(gap * 1000, 1),
+            "close_codes": self._close_codes,
         }
 
     def _connected(self, ticker: Any, _response: Any) -> None:
@@ -69,8 +71,9 @@ class Listener:
         if number != last or len(packet) <= size:
             self._tally.packet(packet)
 
-    def _closed(self, _ticker: Any, _code: Any, _reason: Any) -> None:
+    def _closed(self, _ticker: Any, code: Any, _reason: Any) -> None:
         self._counts["disconnects"] += 1
+        self._close_codes.append(code)
 
     def _failed(self, _ticker: Any, _code: Any, _reason: Any) -> None:
         self._counts["errors"] += 1

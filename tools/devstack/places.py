@@ -118,6 +118,11 @@ class Home:
         return self.path / "state"
 
     @property
+    def key(self) -> Path:
+        """The worker's access key, as `kite-relay rotate` writes it."""
+        return self.path / "aws.json"
+
+    @property
     def pids(self) -> Path:
         """Who was started, so that a later run can end what this one could not."""
         return self.path / "pids.json"

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tools.devstack.cloud import aws_env, base_env
+from tools.cli.droplet import aws_config
+from tools.devstack.cloud import REGION, base_env
 from tools.devstack.places import HOST, ROOT, Home, Ports, program
-from tools.devstack.wiring import AccessKey
 
 API_KEY = "simulatorkey"
 API_SECRET = "simulator-secret"  # noqa: S105 - it opens nothing but the simulator
@@ -31,22 +31,22 @@ def worker_command() -> Command:
     return (program("dev", "python"), "-m", "worker.main")
 
 
-def worker_env(home: Home, ports: Ports, outputs: Mapping[str, str], endpoint: str, key: AccessKey) -> dict[str, str]:
-    """Give the worker the deployed stack, its own access key, and this machine's Kite."""
-    return (
-        ours(home)
-        | aws_env(endpoint, key.key, key.secret)
-        | {
-            "PARAMETER_PREFIX": outputs["ParameterPrefix"],
-            "BOARD_TABLE": outputs["BoardTableName"],
-            "QUEUE_URL": outputs["QueueUrl"],
-            "KITE_API_ROOT": f"http://{HOST}:{ports.simulator}",
-            "KITE_TICKER_ROOT": f"ws://{HOST}:{ports.simulator}/ticker",
-            "RELAY_HOST": HOST,
-            "RELAY_PORT": str(ports.relay),
-            "WEB_HOST": HOST,
-            "WEB_PORT": str(ports.worker),
-            "STATE_DIR": str(home.state),
-            "DASHBOARD_ORIGINS": f"http://localhost:{ports.page}",
-        }
-    )
+def worker_env(home: Home, ports: Ports, outputs: Mapping[str, str], endpoint: str) -> dict[str, str]:
+    """Give the worker the deployed stack, its own access key as on a droplet, and this machine's Kite."""
+    config = home.path / "aws.config"
+    config.write_text(aws_config(REGION, program("dev", "python"), home.key))
+    return ours(home) | {
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ENDPOINT_URL": endpoint,
+        "PARAMETER_PREFIX": outputs["ParameterPrefix"],
+        "BOARD_TABLE": outputs["BoardTableName"],
+        "QUEUE_URL": outputs["QueueUrl"],
+        "KITE_API_ROOT": f"http://{HOST}:{ports.simulator}",
+        "KITE_TICKER_ROOT": f"ws://{HOST}:{ports.simulator}/ticker",
+        "RELAY_HOST": HOST,
+        "RELAY_PORT": str(ports.relay),
+        "WEB_HOST": HOST,
+        "WEB_PORT": str(ports.worker),
+        "STATE_DIR": str(home.state),
+        "DASHBOARD_ORIGINS": f"http://localhost:{ports.page}",
+    }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import ClientError, ClientSession
 
@@ -16,6 +16,7 @@ from kite_relay.adapters.clock import SystemClock
 from kite_relay.adapters.dynamodb import DynamoBoard
 from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
 from kite_relay.ports import StatusBoard
+from tools.cli.rotate import Patience, Rotation, to_file
 from tools.devstack import cloud, programs, wiring
 from tools.devstack.children import Child, Children, end_leftovers
 from tools.devstack.front import Front
@@ -67,7 +68,7 @@ class DevStack:
         self.deployed: wiring.Deployed | None = None
         self.relay_key = make_key(secrets.token_bytes(KEY_ENTROPY))
         self.recorder = Recorder(ports.recorder, ports.ministack, cloud.ACCOUNT)
-        self.worker_key: wiring.AccessKey | None = None
+        self.worker_key: str | None = None
         self._options = options
         self._say = say
         self._front = Front(ports.page, ports.ministack, lambda: self.api_id)
@@ -155,13 +156,34 @@ class DevStack:
 
             await self.wait_until(what, answers)
 
+    async def tell_simulator(self, control: str, arguments: Mapping[str, Any]) -> None:
+        """Use one of the simulated Kite's controls.
+
+        Raises:
+            StackError: it was not taken.
+        """
+        url = f"{self.simulator}/sim/{control}"
+        async with ClientSession() as session, session.post(url, json=dict(arguments)) as answer:
+            if not answer.ok:
+                raise StackError(f"the simulator did not take {control}: {await answer.text()}")
+
     async def start_worker(self) -> None:
         """Start the worker under its own access key, and wait until it is alive."""
-        if self.deployed is None or self.worker_key is None:
+        if self.deployed is None:
             raise StackError("the worker needs the deployed stack")
-        env = programs.worker_env(self.home, self.ports, self.deployed.outputs, self.aws_endpoint, self.worker_key)
+        env = programs.worker_env(self.home, self.ports, self.deployed.outputs, self.aws_endpoint)
         await self.children.start("worker", programs.worker_command(), env | dict(self._options.worker))
         await self.wait_for_url("the worker's start", f"http://{HOST}:{self.ports.worker}/healthz")
+
+    def rotation(self, say: Say, patience: Patience) -> Rotation:
+        """Prepare what `kite-relay rotate` does for this stack's worker.
+
+        Raises:
+            StackError: nothing is deployed yet.
+        """
+        board = self.board
+        user = self.deployed.outputs["WorkerUserName"] if self.deployed else ""
+        return Rotation(self.aws.iam, user, board, to_file(self.home.key), say, patience)
 
     def parameters(self) -> dict[str, str]:
         """Give the template's parameters: the same template, told of this machine."""
@@ -214,8 +236,8 @@ class DevStack:
             secrets={"api_key": programs.API_KEY, "api_secret": programs.API_SECRET},
             plain={"relay_keys": ring.to_json()},
         )
-        self.worker_key = wiring.make_worker_key(self.aws, deployed.outputs["WorkerUserName"])
         self.deployed = deployed
+        self.worker_key = self.rotation(lambda _: None, Patience()).run()
 
     async def _down(self) -> None:
         await self.children.stop_all()

@@ -1,8 +1,8 @@
-"""What the deployed stack needs before it can be used: its outputs, its HTTP routes, its secrets, the worker's key."""
+"""What the deployed stack needs before it can be used: its outputs, its HTTP routes, its secrets."""
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tools.devstack.cloud import Clients
@@ -27,14 +27,6 @@ class Deployed:
             {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]},
             {row["LogicalResourceId"]: row["PhysicalResourceId"] for row in summaries},
         )
-
-
-@dataclass(frozen=True, slots=True)
-class AccessKey:
-    """The worker's own key to AWS."""
-
-    key: str
-    secret: str = field(repr=False)
 
 
 def wire_routes(aws: Clients, stack: str, deployed: Deployed) -> list[str]:
@@ -76,9 +68,3 @@ def seed(aws: Clients, prefix: str, *, secrets: dict[str, str], plain: dict[str,
         aws.ssm.put_parameter(Name=f"{prefix}/{name}", Value=value, Type="SecureString", Overwrite=True)
     for name, value in plain.items():
         aws.ssm.put_parameter(Name=f"{prefix}/{name}", Value=value, Type="String", Overwrite=True)
-
-
-def make_worker_key(aws: Clients, user: str) -> AccessKey:
-    """Give the worker's user an access key, as `kite-relay rotate` does."""
-    made = aws.iam.create_access_key(UserName=user)["AccessKey"]
-    return AccessKey(made["AccessKeyId"], made["SecretAccessKey"])
