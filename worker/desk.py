@@ -6,7 +6,7 @@ Of what is replaced whole only the newest is kept; timeline entries wait their t
 import asyncio
 from collections import deque
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -15,6 +15,9 @@ from kite_relay.domain.records import timeline_key
 from kite_relay.domain.token import IST
 from kite_relay.ports import Clock, Item, StatusBoard
 from worker.circuit import Circuit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_ENTRIES = 500
 TIMELINE_DAYS = timedelta(days=8)
@@ -33,6 +36,8 @@ class Desk:
     """
 
     def __init__(self, board: StatusBoard, circuit: Circuit, clock: Clock) -> None:
+        self.leads: Callable[[], bool] = lambda: True
+        """Tells whether this worker may write: two must not. Set by the composition root."""
         self._board = board
         self._circuit = circuit
         self._clock = clock
@@ -57,6 +62,9 @@ class Desk:
         """Write for ever."""
         while True:
             await self._work.wait()
+            if not self.leads():
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
             try:
                 await self._write_one()
             except KiteRelayError as error:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from kite_relay.domain.errors import LimitExceededError, MalformedError, StoreUnavailableError
@@ -25,7 +27,7 @@ FRAMES = "kite-relay:frames"
 LATEST = "kite-relay:latest"
 WANTS = "kite-relay:wants"
 WAKE = "kite-relay:wake"
-EPOCH = "kite-relay:epoch"
+TERM = "kite-relay:term"
 TICKET = "kite-relay:ticket:"
 KEPT = 4000
 """Entries in the stream, and frames a writer keeps while Redis is away: minutes of a busy feed."""
@@ -36,6 +38,12 @@ PAUSE = 0.1
 LATEST_EVERY = 5.0
 SILENT_AFTER = 15.0
 TROUBLE = (RedisError, OSError, TimeoutError)
+
+_SHOW = """
+local term = redis.call('get', KEYS[1])
+if not term or term == ARGV[1] then redis.call('set', KEYS[2], ARGV[2]) end
+"""
+"""Puts the newest packets where readers find them, unless a later term has begun."""
 
 Fields = dict[Any, Any]
 Client = Any
@@ -50,7 +58,8 @@ def _stopping() -> bool:
 
 def connect(url: str) -> Client:
     """Make a client that gives up after seconds, never minutes."""
-    client: Client = Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=2.0)
+    never = Retry(NoBackoff(), 0)  # everybody here tries again by himself, and some must know that Redis was away
+    client: Client = Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=2.0, retry=never)
     return client
 
 
@@ -73,9 +82,11 @@ class Writer:
     Args:
         redis: the server.
         bus: what is written.
+        term: tells the lease's term, which every entry carries: readers take nothing of an earlier one. While it is 0
+            nothing is written.
     """
 
-    def __init__(self, redis: Client, bus: Bus) -> None:
+    def __init__(self, redis: Client, bus: Bus, term: Callable[[], int]) -> None:
         self.state = "connected"
         self._redis = redis
         self._bus = bus
@@ -84,7 +95,7 @@ class Writer:
         self._ready = asyncio.Event()
         self._number = 0
         self._life = ""
-        self._epoch = 0
+        self._term = term
         bus.attach(self)
 
     def on_packets(self, packets: Packets) -> None:
@@ -103,14 +114,17 @@ class Writer:
 
     async def run(self) -> None:
         """Write for ever."""
-        latest_at = 0.0
         while not _stopping():
             try:
                 await self._begin()
+                latest_at = 0.0
                 while not _stopping():
+                    if not self._term():
+                        await asyncio.sleep(PAUSE)
+                        continue
                     if asyncio.get_running_loop().time() >= latest_at:
                         latest_at = asyncio.get_running_loop().time() + LATEST_EVERY
-                        await self._redis.set(LATEST, join(self._bus.latest.values()))
+                        await self._redis.eval(_SHOW, 2, TERM, LATEST, self._term(), join(self._bus.latest.values()))
                     await self._write()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._ready.wait(), LATEST_EVERY)
@@ -122,10 +136,7 @@ class Writer:
     async def _begin(self) -> None:
         """Find out whether the server forgot what it had."""
         life = await run_id(self._redis)
-        if not self._epoch:
-            self._epoch = int(await self._redis.incr(EPOCH))
-        elif life != self._life:
-            await self._redis.set(EPOCH, self._epoch)
+        if self._life and life != self._life:
             self._unsent.extendleft(reversed(self._sent))
             self._sent.clear()
         self._life, self.state = life, "connected"
@@ -135,7 +146,7 @@ class Writer:
             batch = [self._unsent[place] for place in range(min(BATCH, len(self._unsent)))]
             pipe = self._redis.pipeline(transaction=False)
             for fields in batch:
-                pipe.xadd(FRAMES, {**fields, "e": self._epoch}, maxlen=KEPT, approximate=True)
+                pipe.xadd(FRAMES, {**fields, "e": self._term()}, maxlen=KEPT, approximate=True)
             await pipe.execute()
             for fields in batch:
                 if self._unsent and self._unsent[0] is fields:
@@ -190,8 +201,10 @@ class Reader:
 
     async def _refresh(self) -> None:
         """Take the newest packets of all instruments, and forget those that the feed has given up."""
-        packets = dict(split(await self._redis.get(LATEST) or b""))
-        latest = self._bus.latest
+        body = await self._redis.get(LATEST)
+        if body is None:
+            return
+        packets, latest = dict(split(body)), self._bus.latest
         for token in latest.keys() - packets.keys() - self._moved - self._before:
             del latest[token]
         for token, packet in packets.items():

@@ -24,9 +24,9 @@ class Hub:
         scrubber.learn(url)
         self._clock = clock
         self._redis = connect(url)
-        self._writer = Writer(self._redis, bus)
-        self._taker = WantsTaker(self._redis, bus, self._writer, clock.monotonic)
         self._lease = Lease(self._redis, f"worker:{secrets.token_hex(8)}")
+        self._writer = Writer(self._redis, bus, lambda: self._lease.term)
+        self._taker = WantsTaker(self._redis, bus, self._writer, clock.monotonic)
         self._since = ""
 
     def state(self) -> str:
@@ -44,6 +44,10 @@ class Hub:
             return []
         self._since = self._since or self._clock.now().isoformat()
         return [{"code": "redis_unreachable", "since": self._since, "detail": "Redis does not answer"}]
+
+    def leads(self) -> bool:
+        """Tell whether this worker may still speak as the one that holds the feed."""
+        return self._lease.sure
 
     def runs(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Give what must run for ever while the lease is held."""

@@ -127,7 +127,7 @@ class Worker:
         self.prices = LastPrices(settings.state_dir, self.feed.bus.latest, clock)
         self.feed.recall = self.prices.recall
         self.instruments = Instruments(settings.kite_api_root, settings.instruments, settings.state_dir)
-        self.web = Web(settings.web_host, settings.web_port, self.heart.unready, self._render, self.prices.ages)
+        self.web = Web(settings.web_host, settings.web_port, self._unready, self._render, self.prices.ages)
         relay_settings = RelaySettings(
             host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
         )
@@ -138,6 +138,7 @@ class Worker:
         self.hub = Hub(settings.redis_url.get_secret_value(), self.feed.bus, clock) if settings.redis_url else None
         self.heart.clients = lambda: [*self.relay.clients(), *(self.hub.clients() if self.hub else [])]
         if self.hub:
+            self.desk.leads = self.hub.leads
             self.heart.redis = self.hub.state
             self.heart.others.append(self.hub.findings)
         self.heart.others.append(self.relay.findings)
@@ -197,9 +198,10 @@ class Worker:
         await self.relay.stop()
         self.feed.stop()
         self.prices.write(self.prices.snapshot())
-        self.heart.beat()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.desk.drain(), DRAIN_SECONDS)
+        if self.desk.leads():
+            self.heart.beat()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.desk.drain(), DRAIN_SECONDS)
         desk.cancel()
         await asyncio.gather(desk, return_exceptions=True)
 
@@ -259,6 +261,11 @@ class Worker:
         scrubber.learn(record.key)
         self.relay.use_ticket_key(record)
         self.desk.put(TicketKey.KEY, record.to_item())
+
+    def _unready(self) -> list[dict[str, Any]]:
+        if self.hub and not self._tasks:
+            return [{"code": "standing_by", "detail": "another worker holds the feed; this one waits for its end"}]
+        return self.heart.unready()
 
     def _render(self) -> bytes:
         self.heart.measure()

@@ -53,13 +53,13 @@ class Cloud:
         urllib.request.urlopen(reset).close()  # noqa: S310 - moto's memory is the process's
         self.ssm = boto3.client("ssm", **options)
         self.sqs = boto3.client("sqs", **options)
-        dynamodb = boto3.client("dynamodb", **options)
+        self.dynamodb = boto3.client("dynamodb", **options)
         self.letters = self.sqs.create_queue(QueueName="dead")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=self.letters, AttributeNames=["QueueArn"])["Attributes"]
         policy = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 3})
         attributes: Any = {"VisibilityTimeout": str(HIDDEN_SECONDS), "RedrivePolicy": policy}
         self.queue = self.sqs.create_queue(QueueName="announcements", Attributes=attributes)["QueueUrl"]
-        dynamodb.create_table(
+        self.dynamodb.create_table(
             TableName="board",
             KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],

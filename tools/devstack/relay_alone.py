@@ -21,6 +21,7 @@ from worker.relay import Relay
 from worker.relay_main import RelayProcess
 from worker.relay_settings import RelaySettings
 from worker.stream import Writer, connect
+from worker.stream_lease import Lease
 
 LENGTH = 4
 
@@ -97,7 +98,10 @@ async def serve_feed(feed_port: int, url: str) -> None:
     bus = Bus(lambda _owner, _wants: None)
     await listen(bus, feed_port)
     print("READY", flush=True)
-    await Writer(connect(url), bus).run()
+    redis = connect(url)
+    lease = Lease(redis, "bench")
+    await lease.acquire()
+    await Writer(redis, bus, lambda: lease.term).run()
 
 
 async def serve_relay(port: int, key: str, url: str) -> None:

