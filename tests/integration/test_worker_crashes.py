@@ -2,217 +2,80 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from kite_relay.domain.events import DETAIL_TYPE, SOURCE, TokenRotated
-from tools.simulator import Simulator
-from tools.simulator.server import API_KEY
+from tests.fakes.worker_on_aws import CONVERGE_SECONDS, NAME, WORKER, Stage, set_stage
 
-ROOT = Path(__file__).parents[2]
 CRASHING = Path(__file__).with_name("crashing_worker.py")
-NAME = "/kite-relay/access_token"
 STEPS = ("received", "read", "dialled", "first_packet", "deleted")
-HIDDEN_SECONDS = 3
-CONVERGE_SECONDS = 30.0
-
-
-class Cloud:
-    """moto, and what the template would have made in it."""
-
-    def __init__(self) -> None:
-        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self.server.start()
-        host, port = self.server.get_host_and_port()
-        self.environment = {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_DEFAULT_REGION": "ap-south-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
-        options: Any = {
-            "endpoint_url": self.environment["AWS_ENDPOINT_URL"],
-            "region_name": "ap-south-1",
-            "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
-        }
-        reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
-        urllib.request.urlopen(reset).close()  # noqa: S310 - moto's memory is the process's
-        self.ssm = boto3.client("ssm", **options)
-        self.sqs = boto3.client("sqs", **options)
-        self.dynamodb = boto3.client("dynamodb", **options)
-        self.letters = self.sqs.create_queue(QueueName="dead")["QueueUrl"]
-        arn = self.sqs.get_queue_attributes(QueueUrl=self.letters, AttributeNames=["QueueArn"])["Attributes"]
-        policy = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 3})
-        attributes: Any = {"VisibilityTimeout": str(HIDDEN_SECONDS), "RedrivePolicy": policy}
-        self.queue = self.sqs.create_queue(QueueName="announcements", Attributes=attributes)["QueueUrl"]
-        self.dynamodb.create_table(
-            TableName="board",
-            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        self.ssm.put_parameter(Name="/kite-relay/api_key", Value=API_KEY, Type="SecureString")
-
-    def login(self, token: str) -> int:
-        """Store a token and announce it, as the login does."""
-        version = self.ssm.put_parameter(Name=NAME, Value=token, Type="SecureString", Overwrite=True)["Version"]
-        event = TokenRotated(version, NAME, "AB1234", datetime.now(UTC), "login")
-        self.send(json.dumps({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": event.to_detail()}))
-        return version
-
-    def send(self, body: str) -> None:
-        """Put a message into the queue."""
-        self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
-
-    def count(self, url: str) -> int:
-        """Count what stands in a queue, hidden or not."""
-        names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return sum(int(number) for number in found.values())
-
-
-class Process:
-    """A worker process and its log."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.lines: list[dict[str, Any]] = []
-        self._new = asyncio.Event()
-        self._reading = asyncio.ensure_future(self._read())
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            text = line.decode()
-            self.lines.append(json.loads(text) if text.startswith("{") else {"event": text})
-            self._new.set()
-
-    async def until(self, **facts: object) -> dict[str, Any]:
-        """Wait for a log line with these facts."""
-        async with asyncio.timeout(CONVERGE_SECONDS):
-            while True:
-                self._new.clear()
-                for line in self.lines:
-                    if facts.items() <= line.items():
-                        return line
-                await self._new.wait()
-
-    async def stop(self) -> tuple[int, float]:
-        """Ask it to end; gives its exit code and how long it took."""
-        began = time.monotonic()
-        self.process.terminate()
-        code = await self.process.wait()
-        await self._reading
-        return code, time.monotonic() - began
-
-    async def died(self) -> int:
-        """Wait for its death."""
-        async with asyncio.timeout(CONVERGE_SECONDS):
-            code = await self.process.wait()
-        await self._reading
-        return code
-
-
-class Stage:
-    """One cloud, one Kite, any number of workers after each other."""
-
-    def __init__(self, sim: Simulator, folder: Path) -> None:
-        self.sim = sim
-        self.cloud = Cloud()
-        self._folder = folder
-        self._processes: list[Process] = []
-
-    async def start(self, *command: str, **variables: str) -> Process:
-        """Start a worker."""
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV"))},
-            **self.cloud.environment,
-            "QUEUE_URL": self.cloud.queue,
-            "BOARD_TABLE": "board",
-            "KITE_API_ROOT": self.sim.rest_root,
-            "KITE_TICKER_ROOT": self.sim.ticker_root,
-            "RELAY_PORT": "0",
-            "WEB_PORT": "0",
-            "STATE_DIR": str(self._folder),
-            **variables,
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        self._processes.append(Process(process))
-        return self._processes[-1]
-
-    async def until_empty(self, url: str) -> None:
-        """Wait until a queue holds nothing."""
-        async with asyncio.timeout(CONVERGE_SECONDS):
-            while await asyncio.to_thread(self.cloud.count, url):  # noqa: ASYNC110 - moto has no events
-                await asyncio.sleep(0.2)
-
-    async def end(self) -> None:
-        """End what still runs."""
-        for each in self._processes:
-            if each.process.returncode is None:
-                each.process.kill()
-                await each.died()
-        await asyncio.to_thread(self.cloud.server.stop)
+GOOD_BEHIND_POISON, MOST_RECEIVES = 5.0, 3
+pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(3600)]
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """Set the stage."""
-    async with Simulator(updates=5, frames=5) as sim:
-        stage = Stage(sim, tmp_path)
-        yield stage
-        await stage.end()
+    async with set_stage(tmp_path) as found:
+        yield found
 
 
-WORKER = ("-m", "worker.main")
-
-
-@pytest.mark.parametrize("step", STEPS)
-async def test_a_worker_killed_at_a_step_leaves_a_morning_that_converges(stage: Stage, step: str) -> None:
-    """The next start goes live on the token, and the announcement is confirmed once, at last."""
+async def die_and_return(stage: Stage, step: str) -> float:
+    """Log in, let the worker die at a step and another one begin; gives the seconds until that one is live."""
     generation = stage.cloud.login(stage.sim.mint()["access_token"])
     first = await stage.start(str(CRASHING), CRASH_AT=step)
     assert await first.died() == -9
     if step != "deleted":
         assert stage.cloud.count(stage.cloud.queue) == 1, "confirmed before it was done"
     second = await stage.start(*WORKER)
-    line = await second.until(step="first_packet")
-    assert line["generation"] == generation
+    began = time.monotonic()
+    await second.until(step="first_packet", generation=generation)
+    seconds = time.monotonic() - began
     await stage.until_empty(stage.cloud.queue)
     assert stage.cloud.count(stage.cloud.letters) == 0
-    code, seconds = await second.stop()
-    assert (code, seconds < 5.0) == (0, True)
+    code, ended = await second.stop()
+    assert (code, ended < 5.0) == (0, True)
+    return seconds
 
 
-async def test_poison_goes_to_the_dead_letter_queue_and_holds_nothing_up(stage: Stage) -> None:
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_worker_killed_at_a_step_leaves_a_morning_that_converges(
+    stage: Stage, step: str, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
+) -> None:
+    """The next start goes live on the token, and the announcement is confirmed once, at last."""
+    deaths = at_scale(1, 20)
+    longest = max([await die_and_return(stage, step) for _ in range(deaths)])
+    measured(f"real processes: seconds to converge after {deaths} x kill -9 at '{step}', longest", round(longest, 2))
+    assert longest <= CONVERGE_SECONDS
+
+
+@pytest.mark.promise(8)
+async def test_poison_goes_to_the_dead_letter_queue_and_holds_nothing_up(
+    stage: Stage, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
+) -> None:
     """Three receives, no more; the good one behind it is confirmed meanwhile."""
     stage.cloud.login(stage.sim.mint()["access_token"])
     worker = await stage.start(*WORKER)
     await worker.until(step="deleted")
-    stage.cloud.send("poison")
-    generation = stage.cloud.login(stage.sim.mint()["access_token"])
-    sent = time.monotonic()
-    await worker.until(step="deleted", generation=generation)
-    assert time.monotonic() - sent < 5.0
+    delays, poisons = [], at_scale(1, 20)
+    for number in range(poisons):
+        stage.cloud.send(f"poison {number}")
+        generation = stage.cloud.login(stage.sim.mint()["access_token"])
+        sent = time.monotonic()
+        await worker.until(step="deleted", generation=generation)
+        delays.append(time.monotonic() - sent)
     await stage.until_empty(stage.cloud.queue)
-    assert stage.cloud.count(stage.cloud.letters) == 1
-    assert len([line for line in worker.lines if line["event"] == "poison in the inbox"]) <= 3
+    assert stage.cloud.count(stage.cloud.letters) == poisons
+    receives = [line["receives"] for line in worker.lines if line["event"] == "poison in the inbox"]
+    measured("poison: most receives before the dead-letter queue", max(receives))
+    measured("poison: longest delay of the good one behind it, s", round(max(delays), 2))
+    assert len(receives) == poisons * MOST_RECEIVES
+    assert max(receives) <= MOST_RECEIVES
+    assert max(delays) <= GOOD_BEHIND_POISON
 
 
 async def test_a_token_put_anew_after_a_delete_is_taken(stage: Stage) -> None:

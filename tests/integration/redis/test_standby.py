@@ -20,8 +20,8 @@ from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
 from kite_relay.domain.ticks import FULL, split
 from tests.fakes.redis_server import RedisServer
+from tests.fakes.worker_on_aws import WORKER, Process, Stage
 from tests.fakes.worker_process import free_port
-from tests.integration.test_worker_crashes import WORKER, Process, Stage
 from tools.simulator import Simulator
 from worker.stream_lease import SECONDS
 
