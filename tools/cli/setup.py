@@ -86,9 +86,10 @@ def _one_machine(path: Path) -> None:
     typer.echo(f"Everything will stand in {path} (readable by you alone). Nothing else is written.\n")
     users = ask("Zerodha user id that may log in", users_word)
     _store_keys(FileParameters(EnvFile(path, SystemClock(), scrubber.learn)))
-    from kite_relay.adapters import dotenv  # noqa: PLC0415 - beside its one use
+    from kite_relay.adapters import dotenv, files  # noqa: PLC0415 - beside its one use
 
-    dotenv.replace(path, dotenv.update(path.read_text(encoding="utf-8"), {"ALLOWED_USER_IDS": users}))
+    text = dotenv.update(path.read_text(encoding="utf-8"), {"ALLOWED_USER_IDS": users})
+    files.replace(path, text.encode())
     _next("http://localhost:4600/callback", f"kite-relay serve --env-file {path}")
 
 

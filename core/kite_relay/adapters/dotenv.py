@@ -1,10 +1,7 @@
 """Reads and rewrites a `.env` file without disturbing what is not ours: comments, order, other variables."""
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _BARE = re.compile(r"[A-Za-z0-9_@%+:,./-]*")
@@ -47,23 +44,3 @@ def update(text: str, changes: Mapping[str, str]) -> str:
             lines.append(f"{match[1]}={_quote(missing.pop(match[1]))}")
     lines += [f"{name}={_quote(value)}" for name, value in missing.items()]
     return "\n".join(lines) + "\n"
-
-
-def replace(path: Path, text: str) -> None:
-    """Replace a file at once and for good, readable by its owner only: a reader sees the old text or the new one."""
-    path = path.resolve()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -3,6 +3,7 @@
 Other programs on the machine may read the file, and a person may edit it. Versions stand in a file beside it,
 `<file>.versions`, with a fingerprint of each value: a value whose fingerprint differs was put by hand, and gets the
 next version when it is first seen. That file is written first, so a crash between the two looks like such a change.
+On a disk that is full or read-only such a version is kept in memory: a token put by hand counts all the same.
 """
 
 import fcntl
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kite_relay.adapters import dotenv
+from kite_relay.adapters.files import replace
 from kite_relay.domain.errors import StoreUnavailableError
 from kite_relay.domain.events import TokenRotated
 from kite_relay.domain.token import AccessToken, TokenStamp, parse_instant
@@ -51,16 +53,15 @@ class EnvFile:
         self._versions = path.with_name(f"{path.name}.versions")
         self._clock = clock
         self._learn = learn
+        self._unsaved: dict[str, _Entry] = {}
+        """Values that were seen, and whose versions could not be written down yet."""
 
     def read(self, name: str) -> _Entry | None:
         """Read a value with its version; None when the file does not hold it."""
         with self._trouble():
             found = self._look(name)
             if isinstance(found, str):
-                with self._locked():
-                    found = self._look(name)
-                    if isinstance(found, str):
-                        found = self._next_version(name, found)
+                found = self._first_seen(name, found)
         if found and name not in PLAIN:
             self._learn(found.value)
         return found
@@ -71,7 +72,7 @@ class EnvFile:
             self._learn(value)
         with self._trouble(), self._locked():
             entry = self._next_version(name, value)
-            dotenv.replace(self.path, dotenv.update(self._text(), {variable(name): value}))
+            replace(self.path, dotenv.update(self._text(), {variable(name): value}).encode())
             return entry.version
 
     def _look(self, name: str) -> _Entry | str | None:
@@ -84,12 +85,30 @@ class EnvFile:
             return _Entry(value, known["version"], parse_instant(known["written_at"]))
         return value
 
+    def _first_seen(self, name: str, value: str) -> _Entry | None:
+        """Give a value that was put by hand its version; the same one until it can be written down."""
+        try:
+            with self._locked():
+                found = self._look(name)
+                return self._next_version(name, found) if isinstance(found, str) else found
+        except OSError:
+            return self._numbered(name, value)
+
     def _next_version(self, name: str, value: str) -> _Entry:
-        known = self._known()
-        now, version = self._clock.now(), known.get(name, {"version": 0})["version"] + 1
-        known[name] = {"version": version, "written_at": now.isoformat(), "fingerprint": _fingerprint(value)}
-        dotenv.replace(self._versions, json.dumps(known, indent=1) + "\n")
-        return _Entry(value, version, now)
+        entry = self._numbered(name, value)
+        facts = {"version": entry.version, "written_at": entry.written_at.isoformat()}
+        known = {**self._known(), name: {**facts, "fingerprint": _fingerprint(value)}}
+        replace(self._versions, (json.dumps(known, indent=1) + "\n").encode())
+        self._unsaved.pop(name, None)
+        return entry
+
+    def _numbered(self, name: str, value: str) -> _Entry:
+        """Number a value, and remember the number until it stands in the file of versions."""
+        version = self._known().get(name, {"version": 0})["version"] + 1
+        unsaved = self._unsaved.get(name)
+        if unsaved is None or (unsaved.value, unsaved.version) != (value, version):
+            self._unsaved[name] = unsaved = _Entry(value, version, self._clock.now())
+        return unsaved
 
     def _text(self) -> str:
         return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
