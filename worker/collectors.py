@@ -52,21 +52,18 @@ class RelayCollector(Collector):
 
 
 class MarketCollector(Collector):
-    """Shows whether each segment trades continuously, by the calendar's data file: alerts on silence need it.
+    """Shows whether each segment trades continuously, by the calendar that counts now: alerts on silence need it."""
 
-    What an operator declares for a day is not in it: the worker may not read that.
-    """
-
-    def __init__(self, calendar: Calendar, now: Callable[[], datetime]) -> None:
+    def __init__(self, calendar: Callable[[], Calendar], now: Callable[[], datetime]) -> None:
         self._calendar = calendar
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
         """Give the market's metrics."""
-        now = self._now()
+        now, calendar = self._now(), self._calendar()
         live = GaugeMetricFamily(
             f"{PREFIX}_market_live", "1 while a segment trades continuously, else 0.", labels=["segment"]
         )
         for segment in SEGMENTS:
-            live.add_metric([segment], int(self._calendar.phase(segment, now).status is Status.LIVE))
+            live.add_metric([segment], int(calendar.phase(segment, now).status is Status.LIVE))
         yield live

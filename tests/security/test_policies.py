@@ -117,6 +117,7 @@ def test_login_alone_writes_the_token(login: Policy) -> None:
 def test_the_worker_reads_one_token_and_drains_one_queue(worker: Policy) -> None:
     """A stolen droplet can neither set the token nor make itself an owner's session."""
     assert worker.decide("ssm:GetParameter", TOKEN)
+    assert worker.decide("ssm:GetParameter", PARAMETER + "market_overrides")
     assert worker.decide("sqs:ReceiveMessage", QUEUE)
     assert worker.decide("sqs:DeleteMessage", QUEUE)
     assert worker.decide("dynamodb:PutItem", BOARD, keys("worker"))

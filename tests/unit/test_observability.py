@@ -34,7 +34,7 @@ def registry(now: datetime = datetime(2026, 11, 25, 5, tzinfo=UTC)) -> Any:
     """Give what the worker exposes."""
     found = Metrics().registry
     found.register(RelayCollector(stats(), lambda: [{"connections": 2}, {"connections": 1}]))
-    found.register(MarketCollector(load_calendar(), lambda: now))
+    found.register(MarketCollector(load_calendar, lambda: now))
     return found
 
 

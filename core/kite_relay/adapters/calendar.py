@@ -50,6 +50,10 @@ class CalendarSource:
             self._refresh()
         return self._calendar
 
+    def standing(self) -> Calendar:
+        """Give the calendar as it was read last, without asking anybody."""
+        return self._calendar
+
     def _refresh(self) -> None:
         try:
             parameter = self._parameters.read(OVERRIDES)

@@ -15,6 +15,7 @@ from kite_relay.domain.token import IST
 from tests.fakes.stores import FakeParameters
 from tools.cli import calendar as calendar_cli
 from tools.cli import market as market_cli
+from worker.collectors import MarketCollector
 
 NOW = datetime(2026, 11, 30, 15, tzinfo=UTC)
 TUESDAY = date(2026, 12, 1)
@@ -246,3 +247,20 @@ def test_the_check_command_tells_every_problem(tmp_path: Path) -> None:
     result = CliRunner().invoke(calendar_cli.app, ["check", str(bad)])
     assert result.exit_code == 5
     assert "regimes" in result.output
+
+
+def test_a_closure_counts_for_the_workers_metric_too() -> None:
+    """No alert on silence may fire on a holiday that was declared last night."""
+    noon = datetime(2026, 12, 1, 12, tzinfo=IST)
+    parameters = FakeParameters()
+    source = CalendarSource(parameters)
+    metric = MarketCollector(source.standing, lambda: noon)
+
+    def live() -> set[float]:
+        return {sample.value for family in metric.collect() for sample in family.samples}
+
+    assert live() == {1}
+    parameters.write(OVERRIDES, document(entry()), secret=False)
+    assert live() == {1}, "a scrape asks nobody"
+    source.current(noon)
+    assert live() == {0}
