@@ -7,6 +7,8 @@ from typing import Any
 
 from kite_relay import __version__
 from kite_relay.domain.records import Heartbeat
+from kite_relay.domain.status_words import span
+from kite_relay.domain.status_worker import SKEW_WARNING
 from kite_relay.ports import Clock
 from worker.circuit import Circuit
 from worker.desk import Desk
@@ -47,8 +49,8 @@ class Heart:
         """Others who know of findings; set by the composition root."""
         self.redis: Callable[[], str] = lambda: "not_configured"
         """Tells how Redis is; set by the composition root."""
-        self.skew: float | None = None
-        """Our clock minus Kite's, in seconds; None: not measured."""
+        self.skew: Callable[[], float | None] = lambda: None
+        """Tells our clock minus Kite's or AWS's, in seconds; None: not measured yet. Set by the composition root."""
         self._feed = feed
         self._desk = desk
         self._clock = clock
@@ -96,7 +98,7 @@ class Heart:
             subscriptions=len(self._feed.subscriptions.modes),
             clients=self.clients(),
             redis=self.redis(),
-            clock_skew_seconds=self.skew,
+            clock_skew_seconds=self.skew(),
             findings=self.findings(),
         )
 
@@ -109,14 +111,18 @@ class Heart:
             {"code": code, "since": self._since[code].isoformat(), "detail": detail} for code, detail in found.items()
         ]
         down = [
-            {"code": f"{c.down.service}_unreachable", "since": c.down.since.isoformat(), "detail": c.down.detail}
-            for c in self._circuits
-            if c.down is not None
+            {"code": down.code, "since": down.since.isoformat(), "detail": down.detail}
+            for circuit in self._circuits
+            if (down := circuit.down) is not None
         ]
         return [*own, *down, *(each for other in self.others for each in other())]
 
     def unready(self) -> Findings:
-        """Tell why the worker cannot be relied on now; empty when it can."""
+        """Tell why clients cannot be served now; empty when they can.
+
+        A feed that is connected and silent does not count: clients get what there is, and another worker would get no
+        more. It is a finding, as everything else is that hurts no client.
+        """
         feed = self._feed
         if feed.token is None or not feed.token.usable:
             return [{"code": "token_missing", "detail": "no access token is known: log in"}]
@@ -134,8 +140,8 @@ class Heart:
             self._metrics.last_frame.set(heard.timestamp())
         if (ticked := self._wall(self._feed.last_tick)) is not None:
             self._metrics.last_tick.set(ticked.timestamp())
-        if self.skew is not None:
-            self._metrics.clock_skew.set(self.skew)
+        if (skew := self.skew()) is not None:
+            self._metrics.clock_skew.set(skew)
         for outcome, count in self._feed.take_dials().items():
             self._metrics.dials.labels(outcome).inc(count)
         for segment, count in self._feed.take_ticks().items():
@@ -150,6 +156,8 @@ class Heart:
 
     def _own_findings(self) -> list[tuple[str, str]]:
         found = []
+        if abs(skew := self.skew() or 0.0) > SKEW_WARNING:
+            found.append(("clock_skew", span(timedelta(seconds=abs(skew)))))
         if self._feed.mute:
             found.append(("feed_mute", "Kite accepts the connection and the subscriptions, but delivers nothing"))
         if self._reporter.forbidden:

@@ -8,30 +8,27 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from pathlib import Path
+from dataclasses import dataclass
+from time import monotonic
 from typing import BinaryIO, cast
 
-import structlog
 import urllib3
 
+from kite_relay.adapters.skew import Heard
 from kite_relay.domain.errors import KiteUnavailableError
+from worker.state import StateFolder
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
 OK = 200
-
-log = structlog.get_logger(__name__)
+FILE = "instruments.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What the dump says: names found, names it does not know, and Kite's clock as the answer told it."""
+    """What the dump says: names found, and names it does not know."""
 
     tokens: Mapping[str, int]
     unknown: Sequence[str] = ()
-    server_time: datetime | None = field(default=None, compare=False)
 
     @property
     def problem(self) -> str:
@@ -67,20 +64,22 @@ class Instruments:
         root: Kite's REST root.
         names: what to find.
         folder: where the last finding is kept.
+        heard: told what time it is at Kite.
     """
 
-    def __init__(self, root: str, names: Sequence[str], folder: Path) -> None:
+    def __init__(self, root: str, names: Sequence[str], folder: StateFolder, heard: Heard = lambda *_: None) -> None:
         self._url = f"{root}/instruments"
         self._names = names
-        self._path = folder / "instruments.json"
+        self._folder = folder
+        self._heard = heard
         self._http = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
 
     def remembered(self) -> Mapping[str, int]:
         """Return what was found last time, as far as it is still wanted."""
         try:
-            kept = json.loads(self._path.read_text())
+            kept = json.loads(self._folder.read(FILE) or b"{}")
             return {name: int(kept[name]) for name in self._names if name in kept}
-        except (OSError, ValueError, TypeError):
+        except (ValueError, TypeError):
             return {}
 
     def fetch(self) -> Resolved:
@@ -89,21 +88,22 @@ class Instruments:
         Raises:
             KiteUnavailableError: it did not answer, or not with a dump.
         """
+        began = monotonic()
         try:
             response = self._http.request("GET", self._url, headers={"X-Kite-Version": "3"}, preload_content=False)
+            self._heard(response.headers.get("Date"), monotonic() - began)
             try:
                 if response.status != OK:
                     raise KiteUnavailableError(f"Kite answered {response.status} for the instruments dump")
                 # Else the list's end would close it, which is an error to who reads it as text.
                 cast("urllib3.HTTPResponse", response).auto_close = False
                 found = pick(io.TextIOWrapper(cast("BinaryIO", response), "utf-8"), self._names)
-                date = response.headers.get("Date")
             finally:
                 response.close()
         except (urllib3.exceptions.HTTPError, OSError, UnicodeDecodeError) as error:
             raise KiteUnavailableError("Kite did not give the instruments dump") from error
-        self._keep(found.tokens)
-        return Resolved(found.tokens, found.unknown, _parse_date(date))
+        self._folder.keep(FILE, json.dumps(dict(found.tokens)).encode())
+        return found
 
     def dump(self) -> str:
         """Ask Kite for the whole list, as its CSV.
@@ -118,19 +118,3 @@ class Instruments:
             return response.data.decode("utf-8")
         except (urllib3.exceptions.HTTPError, OSError, UnicodeDecodeError) as error:
             raise KiteUnavailableError("Kite did not give the instruments dump") from error
-
-    def _keep(self, tokens: Mapping[str, int]) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(json.dumps(dict(tokens)))
-            fresh.replace(self._path)
-        except OSError as error:
-            log.warning("the instruments could not be kept", path=str(self._path), error=str(error))
-
-
-def _parse_date(text: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
-        return None

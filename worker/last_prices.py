@@ -5,17 +5,16 @@ replaced whole: 9000 full packets are under 2 MB. Ages are to the second: once a
 which packets changed, so that the hot path pays nothing.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, MutableMapping
-from pathlib import Path
 from struct import Struct, error
 
 import structlog
 
 from kite_relay.domain.ticks import MIN_PACKET
 from kite_relay.ports import Clock
+from worker.state import StateFolder
 
+FILE = "last_packets"
 MAGIC = b"kite-relay last packets 1\n"
 KEEP_SECONDS = 14 * 86_400.0
 """How long an instrument that nobody wants is remembered: contracts expire."""
@@ -28,13 +27,13 @@ class LastPrices:
     """Remembers when each instrument's packet came, saves and restores them.
 
     Args:
-        folder: where the file stands; made if absent.
+        folder: where the file stands.
         latest: the newest packet of each instrument, as the bus keeps it.
         clock: the two clocks.
     """
 
-    def __init__(self, folder: Path, latest: MutableMapping[int, bytes], clock: Clock) -> None:
-        self._path = folder / "last_packets"
+    def __init__(self, folder: StateFolder, latest: MutableMapping[int, bytes], clock: Clock) -> None:
+        self._folder = folder
         self._latest = latest
         self._clock = clock
         self._known: dict[int, bytes] = {}
@@ -42,13 +41,13 @@ class LastPrices:
 
     def restore(self) -> int:
         """Read the file back; returns how many packets. A broken file costs a warning and the memory of prices."""
-        try:
-            data = self._path.read_bytes()
-            found = dict(_parse(data))
-        except FileNotFoundError:
+        data = self._folder.read(FILE)
+        if data is None:
             return 0
-        except (OSError, ValueError, error) as problem:
-            log.warning("the last prices could not be read; starting without", path=str(self._path), error=str(problem))
+        try:
+            found = dict(_parse(data))
+        except (ValueError, error) as problem:
+            log.warning("the last prices are broken; starting without", error=str(problem))
             return 0
         for token, (came, packet) in found.items():
             self._known[token] = packet
@@ -90,21 +89,8 @@ class LastPrices:
             del self._known[token], self._came[token]
 
     def write(self, data: bytes) -> None:
-        """Replace the file; a disk that is full or read-only costs the memory of prices, nothing else."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(self._path)
-            except OSError:
-                Path(name).unlink(missing_ok=True)
-                raise
-        except OSError as problem:
-            log.warning("the last prices could not be saved", path=str(self._path), error=str(problem))
+        """Replace the file."""
+        self._folder.keep(FILE, data)
 
 
 def _parse(data: bytes) -> list[tuple[int, tuple[float, bytes]]]:

@@ -5,6 +5,7 @@ A read of the store is the truth; an announcement is only a reason to look at on
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 
@@ -44,6 +45,8 @@ class TokenWatch:
     ) -> None:
         self.name = store.name
         self.last_success: float | None = None
+        self._absent_since = ""
+        """Since when the store answers that no token was ever written."""
         self._store = store
         self._circuit = circuit
         self._clock = clock
@@ -62,7 +65,9 @@ class TokenWatch:
         """
         async with self._lock:
             stamp = await self._circuit.call(self._store.peek)
-            self.last_success = self._clock.now().timestamp()
+            now = self._clock.now()
+            self.last_success = now.timestamp()
+            self._absent_since = "" if stamp else self._absent_since or now.isoformat()
             if stamp is None:
                 return None
             if self._token is None or stamp != TokenStamp(self._token.generation, self._token.written_at):
@@ -74,6 +79,11 @@ class TokenWatch:
                 log.info("token read", step="read", generation=token.generation)
             await self._seen(self._token)
             return self._token
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Tell that there is no token where we look: nobody has logged in yet, or it is the wrong place."""
+        since = self._absent_since
+        return [{"code": "token_absent", "since": since, "detail": self.name}] if since else []
 
     async def run(self) -> None:
         """Look for ever."""

@@ -7,16 +7,19 @@ from aiohttp import web
 
 OK, UNREADY = 200, 503
 
-Readiness = Callable[[], list[dict[str, Any]]]
+Findings = Callable[[], list[dict[str, Any]]]
 
 
 class Web:
-    """Serves /healthz (the loop turns), /readyz (everything flows), /metrics, /ages (of the last prices, no prices).
+    """Serves /healthz (the loop turns), /readyz (clients can be served), /metrics, /ages (of last prices, no prices).
+
+    /readyz also lists what is wrong and hurts no client: it is the place to look when the status board is out of reach.
 
     Args:
         host: where to listen.
         port: the port; 0 takes a free one.
-        findings: what is wrong now; empty when ready.
+        reasons: why clients cannot be served now; empty when they can.
+        findings: what else is wrong.
         render: gives the metrics' text.
         ages: gives the seconds since each instrument's last packet.
     """
@@ -25,12 +28,14 @@ class Web:
         self,
         host: str,
         port: int,
-        findings: Readiness,
+        reasons: Findings,
+        findings: Findings,
         render: Callable[[], bytes],
         ages: Callable[[], Mapping[int, float]],
     ) -> None:
         self._host = host
         self._port = port
+        self._reasons = reasons
         self._findings = findings
         self._render = render
         self._ages = ages
@@ -56,9 +61,9 @@ class Web:
         return web.json_response({"status": "ok"})
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        findings = self._findings()
-        body = {"status": "ready" if not findings else "not ready", "findings": findings}
-        return web.json_response(body, status=UNREADY if findings else OK)
+        reasons = self._reasons()
+        body = {"status": "not ready" if reasons else "ready", "findings": [*reasons, *self._findings()]}
+        return web.json_response(body, status=UNREADY if reasons else OK)
 
     async def _show_ages(self, _: web.Request) -> web.Response:
         return web.json_response({str(token): round(age, 1) for token, age in self._ages().items()})

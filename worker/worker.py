@@ -11,7 +11,7 @@ from typing import Any, Self
 import structlog
 
 from kite_relay import __version__
-from kite_relay.adapters.calendar import load_calendar
+from kite_relay.adapters.calendar import MAX_AGE, CalendarSource
 from kite_relay.adapters.kite_rest import KiteRest
 from kite_relay.config import WorkerDeployable
 from kite_relay.domain.errors import KiteRelayError, LimitExceededError
@@ -21,12 +21,12 @@ from kite_relay.domain.ticks import Mode
 from kite_relay.domain.token import AccessToken
 from kite_relay.logging import scrubber
 from kite_relay.ports import required
-from worker.circuit import Circuit, GuardedParameters
+from worker.circuit import PATIENCE_SECONDS, Circuit, GuardedParameters
 from worker.collectors import MarketCollector, RelayCollector
 from worker.desk import Desk
 from worker.feed import Feed
 from worker.heartbeat import Heart
-from worker.inbox import InboxReader
+from worker.inbox import WAIT_SECONDS, InboxReader
 from worker.instruments import Instruments
 from worker.last_prices import LastPrices
 from worker.metrics import Metrics
@@ -35,6 +35,7 @@ from worker.relay_find import Directory
 from worker.relay_settings import RelaySettings
 from worker.reporter import Reporter
 from worker.settings import Settings
+from worker.state import StateFolder
 from worker.stream_hub import Hub
 from worker.token_watch import TokenWatch
 from worker.upstream import KiteUpstream
@@ -45,8 +46,11 @@ SAVE_SECONDS = 10.0
 RESOLVE_AGAIN_SECONDS = 60.0
 RESOLVE_EVERY_SECONDS = 6 * 3600.0
 DRAIN_SECONDS = 1.5
-SERVICES = ("ssm", "sqs", "dynamodb")
-FILES = ("env_file", "env_file_watch", "board_file")
+CALENDAR_SECONDS = MAX_AGE.total_seconds()
+POLL_SECONDS = WAIT_SECONDS + 5.0
+SERVICES = {"ssm": PATIENCE_SECONDS, "sqs": POLL_SECONDS, "dynamodb": PATIENCE_SECONDS}
+"""How long a call to each may take."""
+FILES = {"env_file": PATIENCE_SECONDS, "env_file_watch": POLL_SECONDS, "board_file": PATIENCE_SECONDS}
 """What stands in their place in one-machine mode."""
 ALWAYS = "always"
 """The owner of the instruments that are held whether anyone listens or not."""
@@ -66,11 +70,13 @@ class Worker:
         clock = ports.clock
         self.settings = settings
         self.clock = clock
+        self.skew = ports.skew
         self.metrics = Metrics()
         self.metrics.build.info({"version": __version__})
         roll = random.SystemRandom().random
         self.ssm, self.sqs, self.dynamodb = (
-            Circuit(name, clock, self._aws_failed) for name in (FILES if settings.env_file else SERVICES)
+            Circuit(name, clock, self._aws_failed, patience=patience)
+            for name, patience in (FILES if settings.env_file else SERVICES).items()
         )
         self.parameters = GuardedParameters(ports.parameters, self.ssm)
         self.upstream = KiteUpstream("", settings.kite_ticker_root)
@@ -124,25 +130,34 @@ class Worker:
             reporter=self.reporter,
             seconds=settings.heartbeat_seconds,
         )
-        self.prices = LastPrices(settings.state_dir, self.feed.bus.latest, clock)
+        self.heart.skew = lambda: self.skew.seconds
+        state = StateFolder(settings.state_dir, clock)
+        self.prices = LastPrices(state, self.feed.bus.latest, clock)
         self.feed.recall = self.prices.recall
-        self.instruments = Instruments(settings.kite_api_root, settings.instruments, settings.state_dir)
-        self.web = Web(settings.web_host, settings.web_port, self._unready, self._render, self.prices.ages)
+        self.instruments = Instruments(settings.kite_api_root, settings.instruments, state, self.skew.heard)
+        self.web = Web(
+            settings.web_host,
+            settings.web_port,
+            reasons=self._unready,
+            findings=self.heart.findings,
+            render=self._render,
+            ages=self.prices.ages,
+        )
         relay_settings = RelaySettings(
             host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
         )
         directory = Directory(self.instruments.dump, settings.instruments, clock)
         self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock, directory=directory)
         self.metrics.registry.register(RelayCollector(self.relay.stats, self.relay.clients))
-        self.metrics.registry.register(MarketCollector(load_calendar(), clock.now))
+        self.calendar = CalendarSource(self.parameters)
+        self.metrics.registry.register(MarketCollector(self.calendar.standing, clock.now))
         self.hub = Hub(settings.redis_url.get_secret_value(), self.feed.bus, clock) if settings.redis_url else None
         self.heart.clients = lambda: [*self.relay.clients(), *(self.hub.clients() if self.hub else [])]
         if self.hub:
             self.desk.leads = self.hub.leads
             self.heart.redis = self.hub.state
             self.heart.others.append(self.hub.findings)
-        self.heart.others.append(self.relay.findings)
-        self.heart.others.append(lambda: self._missing)
+        self.heart.others += (self.relay.findings, state.findings, self.watch.findings, lambda: self._missing)
 
     async def __aenter__(self) -> Self:
         log.info("starting", version=__version__, restored=self.prices.restore())
@@ -174,6 +189,7 @@ class Worker:
             self.inbox.run(),
             self._resolve(),
             self._keep_prices(),
+            self._keep_calendar(),
             *(self.hub.runs() if self.hub else ()),
         ):
             self._tasks.append(asyncio.create_task(_endless(work)))
@@ -217,6 +233,12 @@ class Worker:
             await asyncio.sleep(SAVE_SECONDS)
             await asyncio.to_thread(self.prices.write, self.prices.snapshot())
 
+    async def _keep_calendar(self) -> None:
+        """Learn what an operator has declared, beside the loop: the metrics tell by it whether the market is live."""
+        while True:
+            await asyncio.to_thread(self.calendar.current, self.clock.now())
+            await asyncio.sleep(CALENDAR_SECONDS)
+
     async def _resolve(self) -> None:
         """Learn the tokens of the instruments that are held always, again and again: contracts come and go."""
         while True:
@@ -226,8 +248,6 @@ class Worker:
                 log.warning("the instruments were not resolved", error=str(error))
                 await asyncio.sleep(RESOLVE_AGAIN_SECONDS)
                 continue
-            if found.server_time is not None:
-                self.heart.skew = round((self.clock.now() - found.server_time).total_seconds(), 1)
             self._hold(dict(found.tokens))
             self._note_missing(found.problem)
             await asyncio.sleep(RESOLVE_EVERY_SECONDS)

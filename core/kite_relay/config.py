@@ -19,6 +19,7 @@ from kite_relay.adapters.env_file import EnvFile, FileParameters, FileTokenStore
 from kite_relay.adapters.eventbridge import EventBridgeBus
 from kite_relay.adapters.file_inbox import FileInbox
 from kite_relay.adapters.kite_rest import KiteRest
+from kite_relay.adapters.skew import Heard, Skew
 from kite_relay.adapters.sqlite_board import SqliteBoard
 from kite_relay.adapters.sqs import LONGEST_WAIT, SqsInbox
 from kite_relay.adapters.ssm import SsmParameters, SsmTokenStore
@@ -107,6 +108,7 @@ class WorkerDeployable:
     inbox: Inbox
     board: StatusBoard
     kite: KiteSession
+    skew: Skew
 
 
 def learn(secret: str) -> None:
@@ -122,17 +124,21 @@ class AwsStores:
         environment: gives `PARAMETER_PREFIX`, `BOARD_TABLE`, `EVENT_BUS` and `QUEUE_URL`.
         clock: the deployable's clock.
         attempts: how often a call is tried; once for a caller that has a policy of its own.
+        heard: told what time it is at AWS.
     """
 
-    def __init__(self, environment: Environment, clock: Clock, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self, environment: Environment, clock: Clock, attempts: int = ATTEMPTS, heard: Heard | None = None
+    ) -> None:
         self._environment = environment
         self._clock = clock
         self._attempts = attempts
+        self._heard = heard
         self._prefix = environment.get("PARAMETER_PREFIX", DEFAULT_PREFIX).rstrip("/")
 
     @cached_property
     def _ssm(self) -> Any:
-        return make_client("ssm", attempts=self._attempts)
+        return make_client("ssm", attempts=self._attempts, heard=self._heard)
 
     def tokens(self) -> TokenStore:
         """Make the token's store: SSM."""
@@ -146,7 +152,8 @@ class AwsStores:
         """Make the board: DynamoDB."""
         table = self._environment.get("BOARD_TABLE")
         self._environment.check()
-        return DynamoBoard(make_client("dynamodb", attempts=self._attempts), table, self._clock)
+        client = make_client("dynamodb", attempts=self._attempts, heard=self._heard)
+        return DynamoBoard(client, table, self._clock)
 
     def bus(self) -> EventBus:
         """Make the bus: EventBridge."""
@@ -196,10 +203,12 @@ class FileStores:
         return FileInbox(self.tokens(), self._file.path, self._clock)
 
 
-def stores(environment: Environment, clock: Clock, attempts: int = ATTEMPTS) -> AwsStores | FileStores:
+def stores(
+    environment: Environment, clock: Clock, attempts: int = ATTEMPTS, heard: Heard | None = None
+) -> AwsStores | FileStores:
     """Choose by `ENV_FILE`: set, everything stands in that file and beside it; otherwise in AWS."""
     path = environment.get("ENV_FILE", "")
-    return FileStores(Path(path).expanduser(), clock) if path else AwsStores(environment, clock, attempts)
+    return FileStores(Path(path).expanduser(), clock) if path else AwsStores(environment, clock, attempts, heard)
 
 
 def user_ids(text: str) -> tuple[str, ...]:
@@ -265,11 +274,12 @@ def worker_deployable(variables: Mapping[str, str] = os.environ) -> WorkerDeploy
         ConfigurationError: the environment is not complete; tells every problem.
     """
     environment, clock = Environment(variables), SystemClock()
+    skew = Skew(clock)
     api_root = environment.get("KITE_API_ROOT", KITE_API_ROOT, http_root)
-    make = _checked(environment, stores(environment, clock, attempts=1), "BOARD_TABLE", "QUEUE_URL")
+    make = _checked(environment, stores(environment, clock, 1, skew.heard), "BOARD_TABLE", "QUEUE_URL")
     parameters = make.parameters()
     kite = KiteRest(api_root, parameters, learn)
-    return WorkerDeployable(clock, make.tokens(), parameters, make.inbox(), make.board(), kite)
+    return WorkerDeployable(clock, make.tokens(), parameters, make.inbox(), make.board(), kite, skew)
 
 
 def _checked(environment: Environment, make: AwsStores | FileStores, *needed: str) -> AwsStores | FileStores:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     InvalidRegionError,
     NoAuthTokenError,
     NoCredentialsError,
@@ -18,43 +20,68 @@ from botocore.exceptions import (
 )
 from botocore.session import get_session
 
-from kite_relay.domain.errors import ConfigurationError, StoreUnavailableError
+from kite_relay.adapters.skew import Heard
+from kite_relay.domain.errors import ConfigurationError, RefusedError, StoreUnavailableError
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 4
 ATTEMPTS = 2
 
-_SETUP_ERRORS = (
-    InvalidRegionError,
+DENIED, KEY, MISSING = "aws_denied", "aws_key", "aws_missing"
+"""The findings of a refusal: a right, a good key or the thing itself is not there."""
+
+_NO_KEY_ERRORS = (
+    CredentialRetrievalError,
     NoAuthTokenError,
     NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
 )
-_DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
-_SETUP_CODES = (
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidKeyId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "NonExistentQueue",
-    "ParameterPatternMismatchException",
-    "QueueDoesNotExist",
-    "ResourceNotFoundException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-    "ValidationException",
-)
+_SETUP_ERRORS = (InvalidRegionError, NoRegionError, ParamValidationError)
+_DENIED_CODES = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+_SIGNATURE_CODES = ("InvalidSignatureException", "SignatureDoesNotMatch")
+_CLOCK_CODES = ("RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed")
+_CLOCK_WORDS = ("Signature expired", "Signature not yet current")
+"""How AWS begins the message to a signature whose time it does not take; the same codes tell of a wrong key."""
+_REFUSALS = {
+    **dict.fromkeys(_DENIED_CODES, DENIED),
+    **dict.fromkeys(
+        (
+            *_SIGNATURE_CODES,
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "IncompleteSignature",
+            "InvalidAccessKeyId",
+            "InvalidClientTokenId",
+            "MissingAuthenticationToken",
+            "UnrecognizedClientException",
+        ),
+        KEY,
+    ),
+    **dict.fromkeys(
+        (
+            "InvalidAddress",
+            "InvalidKeyId",
+            "NonExistentQueue",
+            "QueueDoesNotExist",
+            "ResourceNotFoundException",
+        ),
+        MISSING,
+    ),
+}
+_SETUP_CODES = ("ParameterPatternMismatchException", "ValidationException")
 
 
-def make_client(service: Any, *, read_seconds: float = READ_SECONDS, attempts: int = ATTEMPTS) -> Any:
+def make_client(
+    service: Any, *, read_seconds: float = READ_SECONDS, attempts: int = ATTEMPTS, heard: Heard | None = None
+) -> Any:
     """Make a client that gives up soon: whoever calls has a browser, a socket or a timer waiting.
+
+    Args:
+        service: such as `ssm`.
+        read_seconds: how long an answer may keep silent.
+        attempts: how often a call is tried.
+        heard: told what time it is at AWS, by each answer.
 
     Raises:
         ConfigurationError: no region is named.
@@ -65,7 +92,23 @@ def make_client(service: Any, *, read_seconds: float = READ_SECONDS, attempts: i
         retries={"mode": "standard", "total_max_attempts": attempts},
     )
     with aws_errors(service):
-        return get_session().create_client(service, config=config)
+        client = get_session().create_client(service, config=config)
+    if heard:
+        _listen(client, heard)
+    return client
+
+
+def _listen(client: Any, heard: Heard) -> None:
+    """Tell the time of every answer, a refusal's too."""
+
+    def before(context: dict[str, Any], **_: Any) -> None:
+        context["kite_relay_began"] = monotonic()
+
+    def after(http_response: Any, context: dict[str, Any], **_: Any) -> None:
+        heard(http_response.headers.get("date"), monotonic() - context["kite_relay_began"])
+
+    client.meta.events.register("before-call", before)
+    client.meta.events.register("after-call", after)
 
 
 def error_code(error: ClientError) -> str:
@@ -87,13 +130,22 @@ def aws_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error_code(error)
-        if code in _DENIED:
-            raise ConfigurationError(f"{what}: {error.response['Error'].get('Message') or code}") from None
-        if code in _SETUP_CODES:
-            raise ConfigurationError(f"{what}: AWS answered {code}") from None
-        raise StoreUnavailableError(f"{what}: AWS answered {code}") from None
+        raise _translated(what, error) from None
+    except _NO_KEY_ERRORS as error:
+        raise RefusedError(f"{what}: {type(error).__name__}", KEY) from None
     except _SETUP_ERRORS as error:
         raise ConfigurationError(f"{what}: {type(error).__name__}") from None
     except BotoCoreError as error:
         raise StoreUnavailableError(f"{what}: {type(error).__name__}") from None
+
+
+def _translated(what: str, error: ClientError) -> ConfigurationError | StoreUnavailableError:
+    code, sentence = error_code(error), str(error.response.get("Error", {}).get("Message") or "")
+    if code in _CLOCK_CODES or (code in _SIGNATURE_CODES and sentence.startswith(_CLOCK_WORDS)):
+        return ConfigurationError(f"{what}: AWS answered {code}, because this machine's clock is wrong")
+    finding = _REFUSALS.get(code)
+    if finding:
+        return RefusedError(f"{what}: {(finding == DENIED and sentence) or f'AWS answered {code}'}", finding)
+    if code in _SETUP_CODES:
+        return ConfigurationError(f"{what}: AWS answered {code}")
+    return StoreUnavailableError(f"{what}: AWS answered {code}")

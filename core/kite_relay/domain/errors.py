@@ -3,6 +3,7 @@
 KiteRelayError
 ├── NeedsHumanError          only a person can mend it: the message says what to do
 │   ├── ConfigurationError       a setting, a parameter or a permission is wrong
+│   │   └── RefusedError             AWS refuses us, for a reason that is a finding of its own
 │   ├── LoginRefusedError        a login that must not count: a forged state, another user, Zerodha's no
 │   ├── TokenRejectedError       Kite answered 403: this access token is dead
 │   └── LimitExceededError       more was asked than Kite or the relay allows
@@ -23,6 +24,19 @@ class NeedsHumanError(KiteRelayError):
 
 class ConfigurationError(NeedsHumanError):
     """A setting, a parameter or a permission is wrong."""
+
+
+class RefusedError(ConfigurationError):
+    """AWS refuses us, for a reason that is a finding of its own.
+
+    Args:
+        message: what was asked, and what AWS answered.
+        finding: the finding's code, such as `aws_key`.
+    """
+
+    def __init__(self, message: str, finding: str) -> None:
+        super().__init__(message)
+        self.finding = finding
 
 
 class LoginRefusedError(NeedsHumanError):

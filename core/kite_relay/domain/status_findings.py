@@ -64,6 +64,7 @@ class Finding:
 _FEED = ("feed_down", "feed_mute", "first_tick_awaited")
 _TOKEN = ("token_missing", "token_rejected", "token_expired", "token_suspect")
 _PICKUP = ("token_on_its_way", "token_not_picked_up", "announcement_failed")
+_LATE_TOKEN = ("token_on_its_way", "token_not_picked_up")
 _WORKER = (*_FEED, *_PICKUP, "worker_late", "redis_unreachable", "version_drift", "generation_reset")
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -133,9 +134,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             (*_FEED, "announcement_failed"),
         ),
         "generation_reset": Kind(
-            Severity.ERROR,
-            "The worker knows a newer token than the store: the parameter was deleted and made anew",
-            "Restart the worker, so that it takes the store's present token",
+            Severity.WARNING,
+            "The token's parameter was deleted, so its versions begin again",
+            "Nothing to do: the worker takes the newly stored token by itself, within two minutes",
             ("token_on_its_way", "token_not_picked_up"),
         ),
         "announcement_failed": Kind(
@@ -167,19 +168,48 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "ssm_unreachable": Kind(
             Severity.ERROR,
-            "The worker cannot reach the parameter store, so it would not see a new token",
-            "Wait a minute; if it lasts, check the worker's network and its AWS keys. Ticks go on",
-            ("token_on_its_way", "token_not_picked_up"),
+            "The worker cannot reach the parameter store, so it would not see a new token: {detail}",
+            "Wait a minute; if it lasts, check the worker's network. Ticks go on",
+            _LATE_TOKEN,
         ),
         "sqs_unreachable": Kind(
             Severity.WARNING,
-            "The worker cannot reach its queue; it still finds a new token within 75 seconds",
-            "Wait a minute; if it lasts, check the worker's network and its AWS keys. Ticks go on",
+            "The worker cannot reach its queue; it still finds a new token within 75 seconds: {detail}",
+            "Wait a minute; if it lasts, check the worker's network. Ticks go on",
         ),
         "dynamodb_unreachable": Kind(
             Severity.WARNING,
-            "The worker could not reach the status board for a while",
-            "Wait a minute; if it lasts, check the worker's network and its AWS keys. Ticks go on",
+            "The worker cannot reach the status board: {detail}",
+            "Wait a minute; if it lasts, check the worker's network. Ticks go on",
+        ),
+        "aws_key": Kind(
+            Severity.ERROR,
+            "AWS does not take the worker's key: {detail}",
+            "Give the worker another one: kite-relay rotate. Ticks go on",
+            _LATE_TOKEN,
+        ),
+        "aws_denied": Kind(
+            Severity.ERROR,
+            "AWS refuses the worker a right that it needs: {detail}",
+            "Deploy the stack again, so that its policy is whole: sam deploy. Ticks go on",
+            _LATE_TOKEN,
+        ),
+        "aws_missing": Kind(
+            Severity.ERROR,
+            "What the worker asks AWS for does not exist: {detail}",
+            "Compare the region, QUEUE_URL and BOARD_TABLE on the worker's machine with the stack's. Ticks go on",
+            _LATE_TOKEN,
+        ),
+        "token_absent": Kind(
+            Severity.ERROR,
+            "A token is stored, but the worker finds none where it looks: {detail}",
+            "Compare PARAMETER_PREFIX and the region on the worker's machine with the stack's",
+            (*_FEED, "announcement_failed"),
+        ),
+        "state_unwritable": Kind(
+            Severity.WARNING,
+            "The worker cannot keep the last prices over a restart: {detail}",
+            "Make room on the worker's disk, or let it write to STATE_DIR. Ticks go on",
         ),
         "first_tick_awaited": Kind(
             Severity.ERROR,

@@ -24,6 +24,9 @@ from kite_relay.domain.token import IST, parse_instant
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_WORDS = 300
+ABSENT = "token_absent"
+"""What a worker says that finds no token; it means something only where one is stored."""
+RESET_LIMIT = timedelta(minutes=2)
 _DOUBTS = {
     Doubt.FLUSH_WINDOW: "The token was made before 07:30 IST, when Zerodha clears tokens, and was not confirmed since",
     Doubt.PAST_EXPIRY: "The token is past its documented end at 06:00 IST, and Zerodha clears it by 07:30 IST",
@@ -148,23 +151,31 @@ def login_words(facts: Facts) -> str:
 def _pickup(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Finding]:
     theirs = worker.generation or 0
     if facts.token.store_answered and theirs > token.generation:
-        yield _reset(token)
+        yield _reset(facts, token)
     if not token.announced:
         yield make("announcement_failed", since=token.since)
     if not token.present or not token.since or theirs >= token.generation:
         return
     waited = facts.now - token.since
     if waited > PICKUP_LIMIT:
-        yield make("token_not_picked_up", span(waited), since=token.since)
+        yield _not_picked_up(worker.heartbeat, token.since, waited)
     else:
         yield make("token_on_its_way", since=token.since, severity=Severity.INFO if worker.ticking else None)
 
 
-def _reset(token: TokenView) -> Finding:
-    """The parameter was deleted; it hurts only once there is a token again, which the worker takes for an old one."""
-    if token.present:
-        return make("generation_reset", since=token.since)
-    return make("generation_reset", severity=Severity.WARNING, fix="Restart the worker after the next login")
+def _not_picked_up(beat: Heartbeat | None, since: datetime, waited: timedelta) -> Finding:
+    for entry in beat.findings if beat else ():
+        if entry.get("code") == ABSENT:  # it looks, but elsewhere
+            return make(ABSENT, str(entry.get("detail")), since=since)
+    return make("token_not_picked_up", span(waited), since=since)
+
+
+def _reset(facts: Facts, token: TokenView) -> Finding:
+    """The worker believes the store within half a minute of its next look; only if it does not is it stuck."""
+    if token.present and token.since and facts.now - token.since > RESET_LIMIT:
+        fix = "Restart the worker: it should have taken the store's token by itself by now"
+        return make("generation_reset", since=token.since, severity=Severity.ERROR, fix=fix)
+    return make("generation_reset", since=token.since)
 
 
 def _feed(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Finding]:
@@ -185,7 +196,7 @@ def _reported(beat: Heartbeat) -> Iterator[Finding]:
     """Pass on what the worker found itself, in our words where we have some, in its own otherwise."""
     for entry in beat.findings:
         code, detail = str(entry.get("code", "")), str(entry.get("detail") or "")[:_MAX_WORDS]
-        if not _CODE.fullmatch(code):
+        if not _CODE.fullmatch(code) or code == ABSENT:
             continue
         try:
             since = parse_instant(str(entry.get("since")))

@@ -1,12 +1,18 @@
 """AWS gone for an hour, each service alone and all together, on a loop whose time is a number."""
 
 import asyncio
+import contextlib
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from kite_relay.domain.errors import ConfigurationError, StoreUnavailableError
+from kite_relay.adapters.skew import Skew
+from kite_relay.domain.errors import ConfigurationError, KiteRelayError, RefusedError, StoreUnavailableError
 from kite_relay.domain.events import TokenRotated
 from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.ticks import Mode
@@ -25,9 +31,12 @@ from worker.inbox import InboxReader
 from worker.metrics import Metrics
 from worker.reporter import Reporter
 from worker.token_watch import TokenWatch
+from worker.worker import SERVICES
 
 HOUR = 3600.0
-SERVICES = ("ssm", "sqs", "dynamodb")
+ALL = tuple(SERVICES)
+CALLERS = {"ssm": 2, "sqs": 1, "dynamodb": 1}
+"""Who asks each: the token's watch and the relay's keys, the inbox, the desk; each waits for its own answer."""
 
 
 class World:
@@ -44,7 +53,14 @@ class World:
         self.inbox: FakeInbox = before.inbox if before else FakeInbox(clock)  # type: ignore[arg-type]
         self.board: FakeStatusBoard = before.board if before else FakeStatusBoard(clock)  # type: ignore[arg-type]
         self.calls: dict[str, list[float]] = {name: [] for name in SERVICES}
-        self.circuits = {name: Circuit(name, clock, thread=self.counting(name)) for name in SERVICES}
+        self.slow = dict.fromkeys(SERVICES, 0.0)
+        """How many seconds each service hangs before it answers, or does not."""
+        self.under_way: Counter[str] = Counter()
+        self.most_under_way: Counter[str] = Counter()
+        self.circuits = {
+            name: Circuit(name, clock, thread=self.counting(name), patience=patience)
+            for name, patience in SERVICES.items()
+        }
         self.upstream = FakeUpstream(answer=self.accept_soon)
         self.ear = Recorder()
         desk = Desk(self.board, self.circuits["dynamodb"], clock)
@@ -84,7 +100,7 @@ class World:
             mover=self.feed,
             count=lambda _: None,
         )
-        works = (desk.run(), self.heart.run(), watch.run(), reader.run(), self.tick(), self.kite())
+        works = (desk.run(), self.heart.run(), watch.run(), reader.run(), self.tick(), self.kite(), self.keys())
         self.tasks = [asyncio.ensure_future(work) for work in works]
 
     def counting(self, service: str) -> Callable[[Callable[[], Any]], Any]:
@@ -92,10 +108,16 @@ class World:
 
         async def thread(call: Callable[[], Any]) -> Any:
             self.calls[service].append(self.clock.monotonic())
-            answer = await inline(call)
-            if answer == []:
-                await asyncio.sleep(20.0)
-            return answer
+            self.under_way[service] += 1
+            self.most_under_way[service] = max(self.most_under_way[service], self.under_way[service])
+            try:
+                await asyncio.sleep(self.slow[service])
+                answer = await inline(call)
+                if answer == []:
+                    await asyncio.sleep(20.0)
+                return answer
+            finally:
+                self.under_way[service] -= 1
 
         return thread
 
@@ -118,6 +140,13 @@ class World:
             await asyncio.sleep(0.5)
             self.feed.tick()
 
+    async def keys(self) -> None:
+        """Ask the store for something else now and then, as the relay does for its keys."""
+        while True:
+            await asyncio.sleep(30.0)
+            with contextlib.suppress(KiteRelayError):
+                await self.circuits["ssm"].call(self.store.peek)
+
     async def kite(self) -> None:
         """Send a new price each second on every socket."""
         price = 0
@@ -138,11 +167,57 @@ def most_in_a_minute(moments: list[float]) -> int:
     return max((sum(1 for m in moments if start <= m < start + 60.0) for start in moments), default=0)
 
 
+@dataclass(frozen=True)
+class Shape:
+    """A way in which a service can fail.
+
+    Args:
+        error: what every call raises; None: it answers, only late.
+        seconds: how long every call hangs before.
+        finding: what the worker says; empty: the service's own `.._unreachable`.
+    """
+
+    error: KiteRelayError | None
+    seconds: float = 0.0
+    finding: str = ""
+
+
+SHAPES = {
+    "gone": Shape(StoreUnavailableError("down")),
+    "refused": Shape(ConfigurationError("it is no use")),
+    "wrong region": Shape(RefusedError("no such thing", "aws_missing"), finding="aws_missing"),
+    "hangs for 10 s": Shape(StoreUnavailableError("time-out"), 10.5),
+    "hangs for 60 s": Shape(StoreUnavailableError("time-out"), 60.0),
+    "answers after 30 s": Shape(None, 30.0),
+    "answers after 60 s": Shape(None, 60.0),
+}
+
+
+async def strike(world: World, dead: tuple[str, ...], shape: Shape) -> None:
+    """Let some services fail for an hour, and look what the worker makes of it."""
+    for name in dead:
+        world.fakes(name).trouble = shape.error
+        world.slow[name] = shape.seconds
+        world.calls[name].clear()
+    world.most_under_way.clear()
+    began = len(world.ear.packets)
+    await asyncio.sleep(60)
+    found = {each["code"] for each in world.heart.findings()}
+    assert {shape.finding or f"{name}_unreachable" for name in dead} == found
+    await asyncio.sleep(HOUR - 60)
+    assert len(world.ear.packets) - began == pytest.approx(HOUR, abs=1)
+    assert len(world.upstream.lines) == 1
+    for name in dead:
+        assert len(world.calls[name]) >= HOUR / 120, "a dead service was forgotten"
+        assert world.most_under_way[name] <= CALLERS[name], "calls piled up"
+        assert most_in_a_minute(world.calls[name]) <= (4 if shape.error is None else 2)
+
+
 @pytest.mark.promise(17)
-@pytest.mark.parametrize("trouble", [StoreUnavailableError("down"), ConfigurationError("wrong region")], ids=type)
-@pytest.mark.parametrize("dead", [("ssm",), ("sqs",), ("dynamodb",), SERVICES], ids="+".join)
+@pytest.mark.parametrize("how", SHAPES)
+@pytest.mark.parametrize("dead", [*((name,) for name in ALL), ALL], ids="+".join)
 def test_ticks_flow_on_while_aws_is_gone(
-    dead: tuple[str, ...], trouble: Exception, measured: Callable[[str, object], None]
+    dead: tuple[str, ...], how: str, measured: Callable[[str, object], None]
 ) -> None:
     """Not a tick is missed; it is a finding within a minute, over within one; the dead are spared."""
 
@@ -152,22 +227,13 @@ def test_ticks_flow_on_while_aws_is_gone(
         world.store.write("token-1")
         await asyncio.sleep(120)
         assert world.feed.live
-        for name in dead:
-            world.fakes(name).trouble = trouble
-            world.calls[name].clear()
-        began = len(world.ear.packets)
-        await asyncio.sleep(60)
-        found = {each["code"] for each in world.heart.findings()}
-        assert {f"{name}_unreachable" for name in dead} <= found
-        await asyncio.sleep(HOUR - 60)
-        for name in dead:
-            assert len(world.calls[name]) >= 50, "a dead service was forgotten"
-            assert most_in_a_minute(world.calls[name]) <= 2
-        assert len(world.ear.packets) - began == pytest.approx(HOUR, abs=1)
-        assert len(world.upstream.lines) == 1
-        measured(f"most calls in a minute, {'+'.join(dead)} gone", max(most_in_a_minute(world.calls[n]) for n in dead))
+        await strike(world, dead, SHAPES[how])
+        most = max(most_in_a_minute(world.calls[name]) for name in dead)
+        measured(f"most calls in a minute, {'+'.join(dead)}: {how}", most)
         for name in dead:
             world.fakes(name).trouble = None
+            world.slow[name] = 0.0
+        await asyncio.sleep(SHAPES[how].seconds)  # what hangs hangs: nobody can call it back
         await asyncio.sleep(60)
         assert world.heart.findings() == []
         assert not any(task.done() for task in world.tasks)
@@ -218,6 +284,28 @@ def test_what_happened_during_the_outage_of_the_board_is_told_after_it() -> None
         assert beat.generation == 2
         assert beat.heartbeat_at is not None
         assert (clock.now() - beat.heartbeat_at).total_seconds() <= 11
+
+    run(story)
+
+
+@pytest.mark.promise(17)
+def test_a_wrong_clock_is_found_by_whoever_tells_the_time() -> None:
+    """The clock is set back by a minute in the middle of the day: within a minute it is a finding, and on the board."""
+
+    async def story(clock: VirtualClock) -> None:
+        world = World(clock)
+        skew = Skew(clock)
+        world.heart.skew = lambda: skew.seconds
+        skew.heard(format_datetime(clock.now(), usegmt=True), 0.05)
+        assert world.heart.findings() == []
+        skew.heard(format_datetime(clock.now() + timedelta(seconds=60), usegmt=True), 0.05)
+        skew.heard(format_datetime(clock.now(), usegmt=True), 5.0)  # a slow answer's date is old
+        skew.heard("yesterday", 0.05)
+        assert [each["code"] for each in world.heart.findings()] == ["clock_skew"]
+        await asyncio.sleep(11)
+        beat = Heartbeat.from_item(world.board.items[Heartbeat.KEY][0])
+        assert beat is not None
+        assert beat.clock_skew_seconds == pytest.approx(-60, abs=1)
 
     run(story)
 

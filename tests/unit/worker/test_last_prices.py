@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.trouble import FakeClock
 from worker.last_prices import KEEP_SECONDS, LastPrices
+from worker.state import StateFolder
 
 NIFTY, INFY = 256265, 408065
 WEEK_END = timedelta(days=2, hours=17, minutes=35).total_seconds()
@@ -20,7 +21,7 @@ def packet(token: int, price: int) -> bytes:
 
 def saved(folder: Path, clock: FakeClock, latest: dict[int, bytes]) -> LastPrices:
     """Save what a bus holds."""
-    prices = LastPrices(folder, latest, clock)
+    prices = LastPrices(StateFolder(folder, clock), latest, clock)
     prices.write(prices.snapshot())
     return prices
 
@@ -28,7 +29,7 @@ def saved(folder: Path, clock: FakeClock, latest: dict[int, bytes]) -> LastPrice
 def restarted(folder: Path, clock: FakeClock) -> tuple[LastPrices, dict[int, bytes], int]:
     """Begin anew, as another process would: with nothing but the file."""
     latest: dict[int, bytes] = {}
-    prices = LastPrices(folder, latest, clock)
+    prices = LastPrices(StateFolder(folder, clock), latest, clock)
     return prices, latest, prices.restore()
 
 
@@ -103,7 +104,7 @@ def test_a_broken_file_is_a_start_without(
     file.write_bytes(damage(file.read_bytes())[how])
     prices, _, found = restarted(tmp_path, clock)
     assert (found, dict(prices.ages())) == (0, {})
-    assert "the last prices could not be read" in caplog.text + capsys.readouterr().out
+    assert "the last prices are broken" in caplog.text + capsys.readouterr().out
     saved(tmp_path, clock, {NIFTY: packet(NIFTY, 2)})
     assert restarted(tmp_path, clock)[2] == 1
 
@@ -121,7 +122,7 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_only(
     blocked = tmp_path / "state"
     blocked.write_text("not a folder")
     prices = saved(blocked, FakeClock(), {NIFTY: packet(NIFTY, 1)})
-    assert "the last prices could not be saved" in caplog.text + capsys.readouterr().out
+    assert "the state was not kept" in caplog.text + capsys.readouterr().out
     assert prices.ages() == {NIFTY: 0}
     assert blocked.read_text() == "not a folder"
 
@@ -134,7 +135,7 @@ def test_a_full_disk_leaves_the_last_good_file(tmp_path: Path, monkeypatch: pyte
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("worker.last_prices.os.fsync", full)
+    monkeypatch.setattr("kite_relay.adapters.files.os.fsync", full)
     saved(tmp_path, clock, {NIFTY: packet(NIFTY, 2), INFY: packet(INFY, 2)})
     assert [path.name for path in tmp_path.iterdir()] == ["last_packets"]
     assert restarted(tmp_path, clock)[2] == 1

@@ -1,16 +1,19 @@
 """Names become instrument tokens: from Kite's list, from memory when Kite is away, and an unknown one is told."""
 
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from kite_relay.adapters.skew import Skew
 from kite_relay.domain.errors import KiteUnavailableError
 from kite_relay.domain.status_findings import make
+from tests.fakes.trouble import MORNING, FakeClock
 from worker.instruments import Instruments, pick
+from worker.state import StateFolder
 
 DUMP = (
     "instrument_token,exchange_token,tradingsymbol,name,exchange\n"
@@ -44,6 +47,12 @@ class FakeKite:
         self.root = f"http://127.0.0.1:{self.server.server_port}"
 
 
+def instruments(root: str, names: Sequence[str], folder: Path, skew: Skew | None = None) -> Instruments:
+    """Make one that keeps its memory in a folder."""
+    clock = FakeClock()
+    return Instruments(root, names, StateFolder(folder, clock), (skew or Skew(clock)).heard)
+
+
 @pytest.fixture
 def kite() -> Iterator[FakeKite]:
     """Give a Kite on the loopback."""
@@ -58,14 +67,15 @@ def kite() -> Iterator[FakeKite]:
 
 def test_names_are_found_with_kites_clock(kite: FakeKite, tmp_path: Path) -> None:
     """The exchange is part of the name: INFY trades at two."""
-    found = Instruments(kite.root, NAMES, tmp_path).fetch()
+    skew = Skew(FakeClock(MORNING + timedelta(seconds=45)))
+    found = instruments(kite.root, NAMES, tmp_path, skew).fetch()
     assert (found.tokens, found.unknown, found.problem) == (FOUND, [], "")
-    assert found.server_time == datetime(2026, 11, 25, 3, 15, tzinfo=UTC)
+    assert skew.seconds == pytest.approx(45, abs=1.5)
 
 
 def test_an_unknown_name_is_told_with_what_to_do(kite: FakeKite, tmp_path: Path) -> None:
     """The others are held, and the owner reads the name, and which setting to correct."""
-    found = Instruments(kite.root, ["NSE:NIFY 50", *NAMES, "NSE:INFI"], tmp_path).fetch()
+    found = instruments(kite.root, ["NSE:NIFY 50", *NAMES, "NSE:INFI"], tmp_path).fetch()
     assert found.tokens == FOUND
     assert found.problem == "Kite's list has no NSE:NIFY 50, NSE:INFI: check INSTRUMENTS"
     finding = make("instruments_unknown", found.problem)
@@ -76,9 +86,9 @@ def test_an_unknown_name_is_told_with_what_to_do(kite: FakeKite, tmp_path: Path)
 @pytest.mark.parametrize("status", [403, 429, 502])
 def test_a_start_while_kite_is_away_remembers(kite: FakeKite, tmp_path: Path, status: int) -> None:
     """What was found yesterday is held, as far as it is still wanted; a failure does not spoil the memory."""
-    Instruments(kite.root, NAMES, tmp_path / "state").fetch()
+    instruments(kite.root, NAMES, tmp_path / "state").fetch()
     kite.status = status
-    later = Instruments(kite.root, [*NAMES[:1], "NSE:INFY"], tmp_path / "state")
+    later = instruments(kite.root, [*NAMES[:1], "NSE:INFY"], tmp_path / "state")
     with pytest.raises(KiteUnavailableError, match=f"answered {status}"):
         later.fetch()
     assert later.remembered() == {"NSE:NIFTY 50": 256265}
@@ -89,18 +99,18 @@ def test_a_start_while_kite_is_away_remembers(kite: FakeKite, tmp_path: Path, st
 )
 def test_no_list_is_no_news(kite: FakeKite, tmp_path: Path, body: bytes) -> None:
     """A proxy's page with 200 is not taken for an empty market."""
-    Instruments(kite.root, NAMES, tmp_path).fetch()
+    instruments(kite.root, NAMES, tmp_path).fetch()
     kite.body = body
-    instruments = Instruments(kite.root, NAMES, tmp_path)
+    later = instruments(kite.root, NAMES, tmp_path)
     with pytest.raises(KiteUnavailableError):
-        instruments.fetch()
-    assert instruments.remembered() == FOUND
+        later.fetch()
+    assert later.remembered() == FOUND
 
 
 def test_nobody_there(tmp_path: Path, kite: FakeKite) -> None:
     """A refused connection is Kite's absence, and no crash."""
     root = kite.root.replace(str(kite.server.server_port), "1")
-    for ask in (Instruments(root, NAMES, tmp_path).fetch, Instruments(root, NAMES, tmp_path).dump):
+    for ask in (instruments(root, NAMES, tmp_path).fetch, instruments(root, NAMES, tmp_path).dump):
         with pytest.raises(KiteUnavailableError, match="did not give"):
             ask()
 
@@ -109,14 +119,14 @@ def test_nobody_there(tmp_path: Path, kite: FakeKite) -> None:
 def test_a_broken_memory_is_none(tmp_path: Path, kept: str) -> None:
     """The file may be cut short."""
     tmp_path.joinpath("instruments.json").write_text(kept)
-    assert Instruments("http://127.0.0.1:1", NAMES, tmp_path).remembered() == {}
+    assert instruments("http://127.0.0.1:1", NAMES, tmp_path).remembered() == {}
 
 
 def test_a_memory_that_cannot_be_kept_costs_nothing_else(kite: FakeKite, tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     blocked = tmp_path / "state"
     blocked.write_text("")
-    assert Instruments(kite.root, NAMES, blocked).fetch().tokens == FOUND
+    assert instruments(kite.root, NAMES, blocked).fetch().tokens == FOUND
 
 
 def test_an_empty_list_knows_no_name() -> None:

@@ -18,6 +18,7 @@ class Site:
 
     root: str = ""
     metrics: Metrics = field(default_factory=Metrics)
+    reasons: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     ages: dict[int, float] = field(default_factory=dict)
 
@@ -31,7 +32,14 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     """Serve on a free port."""
     found = Site()
-    web = Web("127.0.0.1", 0, lambda: found.findings, found.metrics.render, lambda: found.ages)
+    web = Web(
+        "127.0.0.1",
+        0,
+        reasons=lambda: found.reasons,
+        findings=lambda: found.findings,
+        render=found.metrics.render,
+        ages=lambda: found.ages,
+    )
     found.root = f"http://127.0.0.1:{await web.start()}"
     yield found
     await web.stop()
@@ -45,14 +53,22 @@ async def test_it_lives_and_is_ready(site: Site) -> None:
 
 async def test_not_ready_says_why_and_lives_on(site: Site) -> None:
     """A supervisor must not restart a worker that waits for the login: it lives, it is only not ready."""
-    site.findings.append({"code": "token_missing", "detail": "no access token is known: log in"})
+    site.reasons.append({"code": "token_missing", "detail": "no access token is known: log in"})
     status, _, text = await site.get("/readyz")
     assert status == 503
     assert "token_missing" in text
     assert "log in" in text
     assert (await site.get("/healthz"))[0] == 200
-    site.findings.clear()
+    site.reasons.clear()
     assert (await site.get("/readyz"))[0] == 200
+
+
+async def test_what_hurts_no_client_is_told_and_leaves_it_ready(site: Site) -> None:
+    """Without the status board this is where an operator reads it."""
+    site.findings.append({"code": "dynamodb_unreachable", "detail": "no answer for 10 seconds"})
+    status, _, text = await site.get("/readyz")
+    assert status == 200
+    assert "dynamodb_unreachable" in text
 
 
 async def test_metrics_are_what_prometheus_reads(site: Site) -> None:
