@@ -50,10 +50,44 @@ def test_no_stack_says_what_to_do(aws: str, elsewhere: Path) -> None:
         place.variables({})
 
 
-def test_one_machine_asks_nobody(elsewhere: Path) -> None:
-    """A file, or a complete environment, needs no AWS at all."""
-    assert place.variables({"ENV_FILE": "x", "EMPTY": ""}) == {"ENV_FILE": "x"}
-    assert place.variables({"BOARD_TABLE": "t"}) == {"BOARD_TABLE": "t"}
+def test_a_complete_environment_asks_nobody(elsewhere: Path) -> None:
+    """It needs no AWS at all, and what is set to nothing is not set."""
+    assert place.variables({"BOARD_TABLE": "t", "EMPTY": ""}) == {"BOARD_TABLE": "t"}
+
+
+def test_one_machines_file_tells_the_rest(elsewhere: Path) -> None:
+    """Its settings and what follows from them, but no secret; the environment goes first."""
+    path = elsewhere / "mine.env"
+    path.write_text("KITE_API_SECRET=unseen\nKITE_API_ROOT=http://127.0.0.1:1\nRELAY_PORT=9\nALLOWED_USER_IDS=AB1234\n")
+    assert place.variables({"ENV_FILE": str(path), "ALLOWED_USER_IDS": "CD5678"}) == {
+        "ENV_FILE": str(path),
+        "ALLOWED_USER_IDS": "CD5678",
+        "KITE_API_ROOT": "http://127.0.0.1:1",
+        "RELAY_PORT": "9",
+        "RELAY_URL": "ws://localhost:9",
+        "STATUS_URL": "http://localhost:4600",
+        "LOGIN_URL": "http://localhost:4600/login",
+    }
+    path.write_text("PUBLIC_URL=https://kite.example.com/\n")
+    found = place.variables({"ENV_FILE": str(path)})
+    assert (found["LOGIN_URL"], found["RELAY_URL"]) == ("https://kite.example.com/login", "")
+    with pytest.raises(ConfigurationError, match=r"nowhere: No such file.*setup --env-file nowhere"):
+        place.variables({"ENV_FILE": "nowhere"})
+
+
+def test_a_file_of_ours_here_is_the_place(aws: str, elsewhere: Path) -> None:
+    """Where `serve` finds its file, the other verbs do; a stack that is named, or a bot's own file, goes before."""
+    path = elsewhere / ".env"
+    path.write_text("KITE_API_KEY=of-a-bot\n")
+    with pytest.raises(ConfigurationError, match="no stack"):
+        place.variables({})
+    path.write_text("KITE_API_KEY=key\nALLOWED_USER_IDS=AB1234\n")
+    assert place.variables({})["ENV_FILE"] == ".env"
+    with pytest.raises(ConfigurationError, match="no stack 'other'"):
+        place.variables({"STACK_NAME": "other"})
+    (elsewhere / "samconfig.toml").touch()
+    with pytest.raises(ConfigurationError, match="no stack"):
+        place.variables({})
 
 
 def test_what_aws_lacks_is_told_before_it_is_asked(elsewhere: Path) -> None:

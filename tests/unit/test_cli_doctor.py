@@ -100,7 +100,7 @@ def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ward:
 def test_a_healthy_one_needs_nothing(ward: Ward) -> None:
     """Every check runs, none complains, none has a fix to offer."""
     results = ward.results()
-    assert list(results) == [name for name, *_ in CHECKS]
+    assert list(results) == [check.name for check in CHECKS]
     assert {result.tone for result in results.values()} == {"good", "soft"}, results
     assert not any(result.fix or result.code for result in results.values())
     assert "within 2 s" in results["clock"].detail
@@ -159,14 +159,16 @@ def test_a_foreign_key_in_the_login_is_noticed(ward: Ward) -> None:
 
 
 def test_nothing_set_up_is_told_once_and_does_not_crash() -> None:
-    """Without a place every check that needs one says so; the others still run."""
+    """Without a place the checks that need one say just that; the others still run."""
 
     def nowhere() -> Mapping[str, str]:
         raise ConfigurationError("there is no stack 'kite-relay'")
 
     results = list(examine(Patient(nowhere, Web().ask, lambda _h, _p: NOW, lambda: NOW)))
     assert (results[0].tone, results[0].code) == ("bad", 5)
-    assert results[-1].tone == "good"
+    assert [it.name for it in results if "no stack" in it.detail] == ["place"]
+    assert {it.name for it in results if it.tone == "good"} == {"address", "calendar"}
+    assert {it.detail for it in results[1:-2]} == {"not looked at: needs place"}
 
 
 def test_the_verb_ends_with_the_code_of_the_first_ill(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:

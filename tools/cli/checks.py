@@ -19,6 +19,7 @@ from kite_relay.logging import scrubber
 from kite_relay.ports import required
 from tools.cli.exits import Exits, exit_for
 from tools.cli.patient import Patient
+from tools.cli.place import require_aws
 from tools.cli.style import ago
 
 EGRESS = "https://checkip.amazonaws.com"
@@ -26,6 +27,9 @@ SILENT = timedelta(seconds=120)
 SKEW_WARNED, SKEW_BAD = timedelta(seconds=2), timedelta(seconds=30)
 TLS_WARNED, TLS_BAD = timedelta(days=21), timedelta(days=5)
 CALENDAR_WARNED = timedelta(days=30)
+LOG_IN = "Log in: `kite-relay login`"
+START = "Start the worker: `docker compose up -d` on its machine, then read its log"
+SERVE = "Start everything: `kite-relay serve`; PUBLIC_URL tells where its pages are, if not at the usual port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +43,65 @@ class Result:
     code: Exits = Exits.OK
 
 
-Check = Callable[[Patient], tuple[str, str, str]]
-"""Returns tone, detail and fix."""
+Finding = tuple[str, str, str]
+"""Tone, detail, and the fix where the check knows a better one than its usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to examine.
+
+    Args:
+        name: what it is called.
+        run: examines it.
+        fix: what to do when it is bad.
+        code: the exit code then.
+        needs: the checks that must not be bad before: this one would only repeat their complaint.
+        here: what to do on one machine, if that differs.
+    """
+
+    name: str
+    run: Callable[[Patient], Finding]
+    fix: str
+    code: Exits
+    needs: tuple[str, ...] = ()
+    here: str = ""
 
 
 def examine(patient: Patient) -> Iterator[Result]:
     """Run every check; an error of ours is a result, not an end."""
-    for name, check, fix, code in CHECKS:
-        try:
-            tone, detail, better = check(patient)
-            yield Result(
-                name, tone, detail, better or (fix if tone == "bad" else ""), code if tone == "bad" else Exits.OK
-            )
-        except TokenRejectedError as error:
-            yield Result(name, "bad", str(error), "Log in: `kite-relay login`", Exits.NEEDS_LOGIN)
-        except WillPassError as error:
-            yield Result(name, "bad", str(error), fix, Exits.DEGRADED)
-        except KiteRelayError as error:
-            yield Result(name, "bad", str(error), fix, exit_for(error))
+    roots: dict[str, str] = {}
+    for check in CHECKS:
+        if root := next((roots[name] for name in check.needs if name in roots), ""):
+            roots[check.name] = root
+            yield Result(check.name, "soft", f"not looked at: needs {root}")
+            continue
+        result = _run(check, patient)
+        if result.tone == "bad":
+            roots[check.name] = check.name
+        yield result
 
 
-def place(patient: Patient) -> tuple[str, str, str]:
+def _run(check: Check, patient: Patient) -> Result:
+    try:
+        tone, detail, better = check.run(patient)
+    except TokenRejectedError as error:
+        return Result(check.name, "bad", str(error), LOG_IN, Exits.NEEDS_LOGIN)
+    except KiteRelayError as error:
+        code = Exits.DEGRADED if isinstance(error, WillPassError) else exit_for(error)
+        return Result(check.name, "bad", str(error), _fix(check, patient), code)
+    if tone != "bad":
+        return Result(check.name, tone, detail, better)
+    return Result(check.name, tone, detail, better or _fix(check, patient), check.code)
+
+
+def _fix(check: Check, patient: Patient) -> str:
+    return check.here if check.here and patient.on_one_machine else check.fix
+
+
+def place(patient: Patient) -> Finding:
     """Where everything stands."""
-    if not patient.in_aws:
+    if patient.on_one_machine:
         return "good", f"one machine: {patient.get('ENV_FILE')}", ""
     return (
         "good",
@@ -70,17 +110,18 @@ def place(patient: Patient) -> tuple[str, str, str]:
     )
 
 
-def identity(patient: Patient) -> tuple[str, str, str]:
+def identity(patient: Patient) -> Finding:
     """Who we are at AWS, and in which region."""
-    if not patient.in_aws:
+    if patient.on_one_machine:
         return _not_here()
+    require_aws()
     client = patient.aws("sts")
     with aws_errors("asking AWS who we are"):
         who = client.get_caller_identity()
     return "good", f"{who['Arn']} in {client.meta.region_name}", ""
 
 
-def parameters(patient: Patient) -> tuple[str, str, str]:
+def parameters(patient: Patient) -> Finding:
     """Whether the app's keys are there."""
     missing = [name for name in ("api_key", "api_secret") if not patient.parameters.exists(name)]
     if missing:
@@ -89,7 +130,7 @@ def parameters(patient: Patient) -> tuple[str, str, str]:
     return "good", "api_key and api_secret are set" + (f"; also {', '.join(more)}" if more else ""), ""
 
 
-def redirect(patient: Patient) -> tuple[str, str, str]:
+def redirect(patient: Patient) -> Finding:
     """Whether the login leads to Zerodha with our key; only a person can compare the registered URL."""
     page = patient.get("STATUS_URL").rstrip("/")
     if not page:
@@ -109,10 +150,12 @@ def redirect(patient: Patient) -> tuple[str, str, str]:
     return "good", f"{page}/login leads to Zerodha; registered there must be exactly {registered}", ""
 
 
-def queue(patient: Patient) -> tuple[str, str, str]:
+def queue(patient: Patient) -> Finding:
     """Whether announcements flow, and none died."""
-    if not patient.in_aws:
+    if patient.on_one_machine:
         return _not_here()
+    if not patient.get("QUEUE_URL"):
+        return "soft", "no queue is known here: set QUEUE_URL to check it", ""
     waiting = _messages(patient, "QUEUE_URL")
     dead = _messages(patient, "DEAD_LETTERS_URL") if patient.get("DEAD_LETTERS_URL") else 0
     if dead:
@@ -134,7 +177,7 @@ def _messages(patient: Patient, variable: str) -> int:
     return sum(int(found["Attributes"].get(name, 0)) for name in names)
 
 
-def token(patient: Patient) -> tuple[str, str, str]:
+def token(patient: Patient) -> Finding:
     """Ask Kite itself whether the token is good."""
     stored = patient.tokens.read()
     if stored is None or not stored.usable:
@@ -151,14 +194,15 @@ def token(patient: Patient) -> tuple[str, str, str]:
     )
 
 
-def heartbeat(patient: Patient) -> tuple[str, str, str]:
+def heartbeat(patient: Patient) -> Finding:
     """Whether the worker lives, and on which token."""
     beat = patient.heartbeat
+    start = SERVE if patient.on_one_machine else START
     if beat is None or beat.heartbeat_at is None:
-        return "bad", "the worker was never heard of", ""
+        return "bad", "the worker was never heard of", start
     now = patient.now()
     if now - beat.heartbeat_at > SILENT:
-        return "bad", f"the worker was last heard of {ago(beat.heartbeat_at, now)}", ""
+        return "bad", f"the worker was last heard of {ago(beat.heartbeat_at, now)}", start
     stamp = patient.tokens.peek()
     if stamp and beat.generation != stamp.generation:
         return (
@@ -170,7 +214,7 @@ def heartbeat(patient: Patient) -> tuple[str, str, str]:
     return "good", f"{ago(beat.heartbeat_at, now)}, {socket}, {beat.subscriptions} instruments", ""
 
 
-def versions(patient: Patient) -> tuple[str, str, str]:
+def versions(patient: Patient) -> Finding:
     """Whether everything is of one version."""
     found = {"command line": __version__}
     if beat := patient.heartbeat:
@@ -191,7 +235,7 @@ def _version(text: str) -> str:
         return ""
 
 
-def clock(patient: Patient) -> tuple[str, str, str]:
+def clock(patient: Patient) -> Finding:
     """Whether this machine's clock is Kite's."""
     text = patient.ask(f"{patient.api_root}/").headers.get("date")
     try:
@@ -206,7 +250,7 @@ def clock(patient: Patient) -> tuple[str, str, str]:
     return "good", "within 2 s of Kite's", ""
 
 
-def tls(patient: Patient) -> tuple[str, str, str]:
+def tls(patient: Patient) -> Finding:
     """Whether the certificates last."""
     hosts = [urlsplit(patient.get(name)) for name in ("STATUS_URL", "RELAY_URL")]
     secure = [it for it in hosts if it.scheme in ("https", "wss") and it.hostname]
@@ -222,13 +266,13 @@ def tls(patient: Patient) -> tuple[str, str, str]:
     return "good", f"left: {told}", ""
 
 
-def egress(patient: Patient) -> tuple[str, str, str]:
+def egress(patient: Patient) -> Finding:
     """Which address the world sees us from."""
     address = patient.ask(EGRESS).text.strip()
     return "good", f"{address[:45]} (only orders need it registered at Zerodha; ticks and logins do not)", ""
 
 
-def calendar(patient: Patient) -> tuple[str, str, str]:
+def calendar(patient: Patient) -> Finding:
     """How long the market data reaches."""
     end = load_calendar().data.valid_through
     left = end - patient.now().astimezone(IST).date()
@@ -238,27 +282,42 @@ def calendar(patient: Patient) -> tuple[str, str, str]:
     return "good", f"known until {end}", ""
 
 
-def _not_here() -> tuple[str, str, str]:
+def _not_here() -> Finding:
     return "soft", "not needed on one machine", ""
 
 
-_SET_UP, _DEPLOY = "Run `kite-relay setup`", "Deploy the stack: `kite-relay setup`"
-CHECKS: list[tuple[str, Check, str, Exits]] = [
-    ("place", place, _DEPLOY, Exits.CONFIGURATION),
-    ("identity", identity, "Run `aws configure` or `aws sso login`", Exits.CONFIGURATION),
-    ("parameters", parameters, _SET_UP, Exits.CONFIGURATION),
-    (
+CHECKS = (
+    Check("place", place, "Deploy the stack: `kite-relay setup`", Exits.CONFIGURATION),
+    Check("identity", identity, "Run `aws configure` or `aws sso login`", Exits.CONFIGURATION, ("place",)),
+    Check(
+        "parameters",
+        parameters,
+        "Run `kite-relay setup`",
+        Exits.CONFIGURATION,
+        ("identity",),
+        here="Run `kite-relay setup --env-file` with this file",
+    ),
+    Check(
         "redirect URL",
         redirect,
         "Deploy again, then register the redirect URL at developers.kite.trade",
         Exits.CONFIGURATION,
+        ("parameters",),
+        here=SERVE,
     ),
-    ("queue", queue, "Let this identity read the queue's attributes", Exits.DEGRADED),
-    ("token", token, "Log in: `kite-relay login`", Exits.NEEDS_LOGIN),
-    ("worker", heartbeat, "Start the worker: `docker compose up -d` on its machine, then read its log", Exits.DEGRADED),
-    ("versions", versions, "Open the page to see what it says", Exits.DEGRADED),
-    ("clock", clock, "See that this machine reaches Kite", Exits.DEGRADED),
-    ("TLS", tls, "See Caddy's log on the worker's machine", Exits.DEGRADED),
-    ("address", egress, "See that this machine reaches the internet", Exits.DEGRADED),
-    ("calendar", calendar, "Update kite-relay", Exits.DEGRADED),
-]
+    Check("queue", queue, "Let this identity read the queue's attributes", Exits.DEGRADED, ("identity",)),
+    Check("token", token, LOG_IN, Exits.NEEDS_LOGIN, ("parameters",)),
+    Check(
+        "worker",
+        heartbeat,
+        "See that the stack stands as it was deployed, and that this identity may read its table",
+        Exits.DEGRADED,
+        ("identity",),
+        here="See that the file beside this one, which ends in .board, can be read",
+    ),
+    Check("versions", versions, "Open the page to see what it says", Exits.DEGRADED, ("redirect URL", "worker")),
+    Check("clock", clock, "See that this machine reaches Kite", Exits.DEGRADED, ("place",)),
+    Check("TLS", tls, "See Caddy's log on the worker's machine", Exits.DEGRADED, ("place",)),
+    Check("address", egress, "See that this machine reaches the internet", Exits.DEGRADED),
+    Check("calendar", calendar, "Update kite-relay", Exits.DEGRADED),
+)

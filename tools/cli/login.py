@@ -13,6 +13,7 @@ from kite_relay.domain.login import is_allowed, read_answer
 from kite_relay.ports import required
 from kite_relay.usecases.publish_token import publish_token
 from tools.cli import operator, place
+from tools.cli.unseen import typed_unseen
 
 app = typer.Typer(add_completion=False)
 
@@ -48,10 +49,6 @@ def _login_page() -> str:
     variables = place.variables()
     if "LOGIN_URL" in variables:
         return variables["LOGIN_URL"]
-    if "ENV_FILE" in variables:
-        from tools.cli.serve import PORT  # noqa: PLC0415 - seldom needed
-
-        return f"{variables.get('PUBLIC_URL', f'http://localhost:{PORT}').rstrip('/')}/login"
     raise ConfigurationError("the address of the login page is not known: set LOGIN_URL, or STACK_NAME")
 
 
@@ -64,8 +61,12 @@ def finish(ports: LoginDeployable) -> None:
     query = urlencode({"v": "3", "api_key": required(ports.parameters, "api_key")})
     typer.echo(f"Log in here:\n\n    {ports.login_root}/connect/login?{query}\n")
     typer.echo("Zerodha then sends the browser to your redirect URL, with a request token in it. Within two minutes,")
-    pasted = typer.prompt("paste that whole address, or the request token", hide_input=True)
-    session = ports.kite.exchange(request_token_in(pasted))
+    pasted = typed_unseen("paste that whole address, or the request token")
+    request_token = request_token_in(pasted)
+    try:
+        session = ports.kite.exchange(request_token)
+    except LoginRefusedError as error:
+        raise LoginRefusedError(f"Zerodha says no: {error} Log in once more and paste the new address") from error
     if not is_allowed(session.user_id, ports.allowed_user_ids):
         ports.kite.invalidate(session.access_token)
         raise LoginRefusedError(f"{session.user_id} may not set this token; that session was ended")

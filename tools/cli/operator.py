@@ -9,17 +9,8 @@ from tools.cli import place
 
 
 def wire() -> LoginDeployable:
-    """Wire the login from the environment, or from the stack."""
+    """Wire the login from the environment, completed from the file or the stack."""
     variables = place.variables()
-    if "ENV_FILE" in variables:
-        from pathlib import Path  # noqa: PLC0415 - seldom needed
-
-        from kite_relay.adapters import dotenv  # noqa: PLC0415 - the same
-
-        path = Path(variables["ENV_FILE"]).expanduser()
-        told = dotenv.parse(path.read_text(encoding="utf-8")) if path.exists() else {}
-        wanted = ("ALLOWED_USER_IDS", "KITE_API_ROOT", "KITE_LOGIN_ROOT", "PUBLIC_URL")
-        variables = {**{name: told[name] for name in wanted if told.get(name)}, **variables}
     if not variables.get("ALLOWED_USER_IDS"):
         raise ConfigurationError("ALLOWED_USER_IDS is not set: name your Zerodha user id, such as AB1234")
     return login_deployable(variables)

@@ -96,9 +96,9 @@ class Patient:
         return self._variables()
 
     @property
-    def in_aws(self) -> bool:
-        """Whether it lives in AWS; otherwise in one machine's file."""
-        return "ENV_FILE" not in self.variables
+    def on_one_machine(self) -> bool:
+        """Whether it lives in one machine's file; otherwise in AWS."""
+        return "ENV_FILE" in self.variables
 
     def get(self, name: str, default: str = "") -> str:
         """Give one variable."""

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from kite_relay.domain.errors import ConfigurationError
+from tools.env_file import public_url, read_settings, relay_url
 
 DEFAULT_STACK = "kite-relay"
 SAMCONFIG = Path("samconfig.toml")
+ENV_FILE = Path(".env")
 OUTPUTS = {
     "ParameterPrefix": "PARAMETER_PREFIX",
     "BoardTableName": "BOARD_TABLE",
@@ -28,19 +30,37 @@ PARAMETERS = {
     "KiteApiRoot": "KITE_API_ROOT",
     "KiteLoginRoot": "KITE_LOGIN_ROOT",
 }
+IN_FILE = (*PARAMETERS.values(), "PUBLIC_URL", "RELAY_PORT")
+"""What the command line takes from one machine's file; secrets are read only by whoever needs them."""
 
 
 def variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Give the environment, completed from the stack when it does not name everything itself.
+    """Give the environment, completed from the machine's file, or from the stack when it does not name everything.
 
     Raises:
-        ConfigurationError: there is neither an `ENV_FILE` nor a stack; says what to do.
+        ConfigurationError: there is neither a file nor a stack; says what to do.
         StoreUnavailableError: AWS does not answer.
     """
     given = {name: value for name, value in environment.items() if value}
-    if "ENV_FILE" in given or "BOARD_TABLE" in given:
-        return given
-    return {**stack_variables(stack_name(given)), **given}
+    if path := _env_file(given):
+        return _one_machine(given, path)
+    return given if "BOARD_TABLE" in given else {**stack_variables(stack_name(given)), **given}
+
+
+def _env_file(given: Mapping[str, str]) -> Path | None:
+    """Find one machine's file: ENV_FILE, or a `.env` here that is ours, unless a stack is named."""
+    if "ENV_FILE" in given:
+        return Path(given["ENV_FILE"])
+    named = {"STACK_NAME", "BOARD_TABLE"} & given.keys() or SAMCONFIG.exists() or not ENV_FILE.is_file()
+    ours = ("KITE_API_KEY", "ALLOWED_USER_IDS")
+    return None if named or len(read_settings(ENV_FILE, ours)) < len(ours) else ENV_FILE
+
+
+def _one_machine(given: Mapping[str, str], path: Path) -> dict[str, str]:
+    found = {**read_settings(path, IN_FILE), **given, "ENV_FILE": str(path)}
+    page = public_url(found)
+    derived = {"STATUS_URL": page, "LOGIN_URL": f"{page}/login", "RELAY_URL": relay_url(found, page)}
+    return {**derived, **found}
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from kite_relay.domain.errors import ConfigurationError, MalformedError, WillPas
 from kite_relay.domain.instruments import Instrument
 from kite_relay.domain.ticks import Tick, decode
 from kite_relay.logging import scrubber
+from tools.cli.unseen import typed_unseen
 
 PATIENCE = 30.0
 """The relay may have to fetch Kite's list of instruments before it can answer."""
@@ -30,7 +31,7 @@ FINAL = {
 
 
 def relay_address(given: str | None) -> str:
-    """Give the relay's address: what was given, or what the stack was told.
+    """Give the relay's address: what was given, or what the file or the stack was told.
 
     Raises:
         ConfigurationError: there is none, or it is none.
@@ -40,7 +41,9 @@ def relay_address(given: str | None) -> str:
 
         given = variables().get("RELAY_URL")
     if not given:
-        raise ConfigurationError("no relay is known: give --relay wss://..., or set RelayUrl in the stack")
+        raise ConfigurationError(
+            "no relay is known: give --relay wss://..., or set RelayUrl in the stack (RELAY_URL in a .env)"
+        )
     parts = urlsplit(given)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise ConfigurationError(f"{given!r} is no relay's address: it starts with wss:// (ws:// on this machine)")
@@ -51,7 +54,7 @@ def relay_key() -> str:
     """Give the relay key, from KITE_RELAY_KEY or typed unseen; never from the arguments, which others can list."""
     key = os.environ.get("KITE_RELAY_KEY") or ""
     if not key and sys.stdin.isatty():
-        key = typer.prompt("Relay key", hide_input=True)
+        key = typed_unseen("Relay key")
     if not key:
         raise ConfigurationError("no relay key: set KITE_RELAY_KEY (make one with `kite-relay keys create NAME`)")
     scrubber.learn(key)

@@ -20,6 +20,7 @@ from kite_relay.ports import Parameters
 from tools.cli.place import DEFAULT_STACK, SAMCONFIG, require_aws, samconfig, stack_variables, use_samconfigs_region
 from tools.cli.samconfig import write_samconfig
 from tools.cli.style import paint, sign
+from tools.cli.unseen import typed_unseen
 
 app = typer.Typer(add_completion=False)
 Read = Callable[[str], str]
@@ -119,7 +120,7 @@ def _aws(deploy: bool | None) -> None:  # noqa: FBT001 - the option's own type
 def ask(question: str, read: Read, default: str | None = None, *, hidden: bool = False) -> str:
     """Ask until the answer can be one."""
     while True:
-        text = typer.prompt(question, default=default, hide_input=hidden, show_default=bool(default))
+        text = typed_unseen(question) if hidden else typer.prompt(question, default=default, show_default=bool(default))
         try:
             return read(str(text).strip())
         except ValueError as error:

@@ -1,18 +1,18 @@
 """`kite-relay token`: what is known of the token (never the token), and setting one by hand."""
 
 import json
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from kite_relay.config import LoginDeployable
-from kite_relay.domain.errors import KiteUnavailableError, LoginRefusedError
+from kite_relay.domain.errors import KiteUnavailableError, LoginRefusedError, TokenRejectedError
 from kite_relay.domain.login import is_allowed
 from kite_relay.domain.records import TokenRecord
 from kite_relay.domain.token import IST, expected_expiry
 from kite_relay.usecases.publish_token import publish_token
 from tools.cli import operator
+from tools.cli.unseen import typed_unseen
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -63,10 +63,7 @@ def set_token() -> None:
     It is asked for without echo, or read from a pipe; never given on the command line, where others can see it.
     """
     ports = operator.wire()
-    if sys.stdin.isatty():
-        value = typer.prompt("Access token", hide_input=True).strip()
-    else:
-        value = sys.stdin.readline().strip()
+    value = typed_unseen("Access token")
     if not value:
         raise LoginRefusedError("no token was given")
     user_id = _owner_at_kite(ports, value)
@@ -84,6 +81,8 @@ def _owner_at_kite(ports: LoginDeployable, value: str) -> str:
     """
     try:
         user_id = ports.kite.profile(value)
+    except TokenRejectedError as error:
+        raise TokenRejectedError(f"Kite refuses this token: {error} Get a new one: `kite-relay login`") from error
     except KiteUnavailableError as error:
         raise KiteUnavailableError(f"the token could not be checked at Kite, so it is not stored: {error}") from error
     if not is_allowed(user_id, ports.allowed_user_ids):

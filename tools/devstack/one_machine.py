@@ -13,13 +13,13 @@ from aiohttp import web
 
 from functions.login_callback import app as login_app
 from functions.status import app as status_app
-from kite_relay.adapters import dotenv
 from kite_relay.config import login_deployable, worker_deployable
 from kite_relay.domain.errors import ConfigurationError
 from kite_relay.logging import install_excepthooks
 from kite_relay.ports import required
 from tools.devstack.gateway import Gateway
 from tools.devstack.reminders import remind_for_ever, reminder
+from tools.env_file import public_url, read_settings, relay_url
 from worker.logs import configure
 from worker.settings import Settings, load
 from worker.upstream import install_reactor, release_reactor
@@ -56,14 +56,8 @@ def environment(env_file: Path, given: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ConfigurationError: there is no such file, or it cannot be read; says what to do.
     """
-    try:
-        told = dotenv.parse(env_file.read_text(encoding="utf-8"))
-    except OSError as error:
-        example = "KITE_API_KEY=..., KITE_API_SECRET=... and ALLOWED_USER_IDS=..."
-        raise ConfigurationError(f"{env_file}: {error.strerror}. Write {example} into it") from error
     names = {*OWN_SETTINGS, *(name.upper() for name in Settings.model_fields)}
-    settings = {name: value for name, value in told.items() if name in names and value}
-    return {**settings, **given, "ENV_FILE": str(env_file)}
+    return {**read_settings(env_file, names), **given, "ENV_FILE": str(env_file)}
 
 
 def complete(variables: dict[str, str], port: int) -> Place:
@@ -72,15 +66,10 @@ def complete(variables: dict[str, str], port: int) -> Place:
     Raises:
         ConfigurationError: PUBLIC_URL is no address.
     """
-    public_url = variables.get("PUBLIC_URL", "").rstrip("/") or f"http://localhost:{port}"
-    parts = urlsplit(public_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path:
-        raise ConfigurationError(f"PUBLIC_URL: {public_url!r} is no address such as https://kite.example.com")
-    relay_port = variables.get("RELAY_PORT", "4603")
-    if parts.hostname == "localhost":
-        variables.setdefault("RELAY_URL", f"ws://localhost:{relay_port}")
-    variables.setdefault("DASHBOARD_ORIGINS", public_url)
-    return Place(Path(variables["ENV_FILE"]), port, public_url)
+    page = public_url(variables, port)
+    variables["RELAY_URL"] = relay_url(variables, page)
+    variables.setdefault("DASHBOARD_ORIGINS", page)
+    return Place(Path(variables["ENV_FILE"]), port, page)
 
 
 async def serve(env_file: Path, port: int) -> None:
