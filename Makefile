@@ -93,6 +93,10 @@ test: $(STACK) $(FUZZ) ## Run the tests (ARGS="tests/unit -k name" chooses)
 build: $(ENVS)/sam/.stamp ## Build the Lambdas and their layer, for sam deploy (docs/deploy.md)
 	@PATH="$(CURDIR)/$(ENVS)/uv/bin:$$PATH" $(SAM)/sam build
 
+.PHONY: deploy
+deploy: build ## Build, and deploy what samconfig.toml says, which `kite-relay setup` writes (ARGS: more for sam deploy)
+	@$(SAM)/sam deploy --no-confirm-changeset --no-fail-on-empty-changeset $(ARGS)
+
 .PHONY: template
 template: env $(ENVS)/sam/.stamp ## Check the template: sam validate, sam validate --lint, and cfn-lint on what AWS makes of it
 	@AWS_DEFAULT_REGION=ap-south-1 $(SAM)/sam validate
@@ -148,6 +152,7 @@ screenshots: env ## Make the README's screenshots anew, in Chromium
 .PHONY: docs
 docs: env ## Write the generated documents anew
 	@$(DEV)/python -m tools.cli.document
+	@$(DEV)/python -m tools.settings_page
 
 .PHONY: clean
 clean: ## Remove every environment, cache and scratch folder

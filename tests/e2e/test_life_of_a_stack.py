@@ -246,7 +246,7 @@ async def uninstall(stack: DevStack, account: Account, folder: Path) -> None:
     aws = folder / "aws"
     aws.write_text(AWS_COMMAND.format(python=program("dev", "python")))
     aws.chmod(0o755)
-    lines = blocks(section("docs/deploy.md", "5. Uninstall"))[0].splitlines()
+    lines = blocks(section(ROOT / "docs/deploy.md", "5. Uninstall"))[0].splitlines()
     env = cloud.base_env(stack.home) | account.env
     env |= {"PATH": f"{folder}:{env['PATH']}", "SAM_CLI_TELEMETRY": "0"}
     left = []

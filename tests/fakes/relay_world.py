@@ -106,9 +106,14 @@ class World:
             raise LimitExceededError(f"Kite allows {self.capacity} instruments")
         self.wanted[owner] = wants
 
+    @property
+    def root(self) -> str:
+        """Give what an official client takes as its root."""
+        return f"ws://127.0.0.1:{self.relay.port}"
+
     def url(self, key: str | None = None, name: str = "bot") -> str:
         """Give the URL that a client connects to."""
-        return f"ws://127.0.0.1:{self.relay.port}/?api_key={name}&access_token={key or self.key}"
+        return f"{self.root}/?api_key={name}&access_token={key or self.key}"
 
     @asynccontextmanager
     async def client(self, key: str | None = None, **options: Any) -> AsyncIterator[ClientConnection]:

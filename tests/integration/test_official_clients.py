@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from kite_relay.domain.relay_keys import Scope
+from tests.documents import blocks, section
 from tests.fakes.relay_world import INFY, NIFTY, World, full_packet, index_packet, relay_world, until
 
 CLIENTS = Path(__file__).parent / "clients"
@@ -114,7 +114,7 @@ async def test_an_official_client_needs_nothing_but_another_root(language: str, 
     async with relay_world(heartbeat=1.0) as world:
         key = world.parameters.make("desk", Scope.TICKS, Scope.ORDERS)
         await world.relay.refresh_keys()
-        command = await command_of(language, tmp_path, key, f"ws://127.0.0.1:{world.relay.port}")
+        command = await command_of(language, tmp_path, key, world.root)
         async with started(*command) as program:
             await exercise(world, program)
 
@@ -122,7 +122,7 @@ async def test_an_official_client_needs_nothing_but_another_root(language: str, 
 async def test_the_npm_client_stays_on_heartbeats_alone(tmp_path: Path) -> None:
     """It leaves after 5 to 10 seconds without a byte: with heartbeats it does not."""
     async with relay_world(heartbeat=1.0) as world:
-        command = await command_of("npm", tmp_path, world.key, f"ws://127.0.0.1:{world.relay.port}")
+        command = await command_of("npm", tmp_path, world.key, world.root)
         async with started(*command) as program:
             await until(lambda: program.count("connect") == 1)
             await asyncio.sleep(11)  # the silence itself is what is tested
@@ -133,7 +133,7 @@ async def test_the_python_client_comes_back_after_a_restart(tmp_path: Path) -> N
     """1012, then the same port: it reconnects and restores its own subscriptions."""
     world = World()
     await world.relay.start()
-    command = await command_of("python", tmp_path, world.key, f"ws://127.0.0.1:{world.relay.port}")
+    command = await command_of("python", tmp_path, world.key, world.root)
     async with started(*command) as program:
         await until(lambda: len(world.wanted.get("relay", {})) == 2)
         await world.relay.stop()
@@ -143,36 +143,27 @@ async def test_the_python_client_comes_back_after_a_restart(tmp_path: Path) -> N
             await until(lambda: len(set(again.wanted.get("relay", {}).values())) == 2)
 
 
-@pytest.mark.parametrize("language", ["python", "npm"])
-async def test_an_official_client_comes_through_caddy_over_tls(language: str, tmp_path: Path) -> None:
-    """wss:// as in production: Caddy ends TLS with a certificate of its own authority."""
-    need("caddy")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+async def test_the_three_lines_of_the_readme_are_a_bot(tmp_path: Path) -> None:
+    """With this relay's address and key in them, and a handler, as ever, before the last one."""
+    readme = Path(__file__).parents[2] / "README.md"
+    (snippet,) = blocks(section(readme, "Use it with your bot, in three lines"))
     async with relay_world(heartbeat=1.0) as world:
-        key = world.parameters.make("desk", Scope.TICKS, Scope.ORDERS)
-        await world.relay.refresh_keys()
-        caddyfile = tmp_path / "Caddyfile"
-        caddyfile.write_text(
-            "{\n admin off\n skip_install_trust\n auto_https disable_redirects\n default_sni localhost\n}\n"
-            f"https://localhost:{port} {{\n tls internal\n reverse_proxy 127.0.0.1:{world.relay.port}\n}}\n"
-        )
-        data = tmp_path / "data"
-        root = data / "caddy/pki/authorities/local/root.crt"
-        command = await command_of(language, tmp_path, key, f"wss://localhost:{port}")
-        run_caddy = ("caddy", "run", "--config", str(caddyfile), "--adapter", "caddyfile")
-        async with started(*run_caddy, XDG_DATA_HOME=str(data), HOME=str(tmp_path)):
-            await until(root.exists)
-            trust = {"NODE_EXTRA_CA_CERTS": str(root), "SSL_CERT_FILE": str(root)}
-            async with started(*command, **trust) as program:
-                await exercise(world, program)
+        lines = snippet.replace("kr_...", world.key).replace("wss://relay.example.com", world.root).splitlines()
+        assert len(lines) == 3
+        lines.insert(2, "ticker.on_connect = lambda ws, _: ws.subscribe([256265])")
+        lines.insert(2, """ticker.on_ticks = lambda _, ticks: print('{"what": "tick", "data": 1}', flush=True)""")
+        bot = tmp_path / "bot.py"
+        bot.write_text("\n".join(lines))
+        async with started(sys.executable, str(bot)) as program:
+            await until(lambda: len(world.wanted.get("relay", {})) == 1)
+            world.tick(index_packet(NIFTY, 2_600_000))
+            await until(lambda: program.count("tick") == 1)
 
 
 async def test_the_example_prints_its_analysis() -> None:
     """The consumer that is shipped runs on the relay as it is."""
     async with relay_world(heartbeat=1.0) as world:
-        example = [sys.executable, "-m", "tools.examples.live_analysis", f"ws://127.0.0.1:{world.relay.port}"]
+        example = [sys.executable, "-m", "tools.examples.live_analysis", world.root]
         process = await asyncio.create_subprocess_exec(
             *example, env={**os.environ, "RELAY_KEY": world.key}, stdout=asyncio.subprocess.PIPE
         )

@@ -27,4 +27,4 @@ def bench(
         return
     if name not in _names():
         raise typer.BadParameter(f"no such benchmark: {name!r}; there are {', '.join(_names())}")
-    run_make("bench", f"NAME={name}")
+    raise typer.Exit(run_make("bench", f"NAME={name}"))

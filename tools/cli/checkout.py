@@ -3,19 +3,17 @@
 import subprocess
 from pathlib import Path
 
-import typer
-
 from kite_relay.domain.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 
 
-def run_make(*arguments: str) -> None:
-    """Run a target, and end with its code.
+def run_make(*arguments: str) -> int:
+    """Run a target; returns its exit code.
 
     Raises:
         ConfigurationError: this is no checkout.
     """
     if not (ROOT / "Makefile").is_file():
         raise ConfigurationError("this needs a checkout of kite-relay: clone it, and run the command there")
-    raise typer.Exit(subprocess.run(["make", *arguments], cwd=ROOT, check=False).returncode)
+    return subprocess.run(["make", *arguments], cwd=ROOT, check=False).returncode

@@ -224,7 +224,7 @@ def versions(patient: Patient) -> Finding:
         found["page"] = _version(answer.text)
     told = ", ".join(f"{name} {version or 'unknown'}" for name, version in found.items())
     if len(set(found.values())) > 1:
-        return "warn", told, "Bring them to one version: `sam deploy` for the page, a new image for the worker"
+        return "warn", told, "Bring them to one version: `make deploy` for the pages, a new image for the worker"
     return "good", told, ""
 
 

@@ -10,4 +10,4 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def demo() -> None:
     """Play the whole story on this machine: login, live, a second login, a killed socket. Needs no account."""
-    run_make("demo")
+    raise typer.Exit(run_make("demo"))

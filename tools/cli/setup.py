@@ -1,8 +1,6 @@
 """`kite-relay setup`: few questions, each checked as it is typed; secrets go to the store and nowhere else."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,7 @@ from kite_relay.config import user_ids
 from kite_relay.domain.errors import ConfigurationError
 from kite_relay.logging import scrubber
 from kite_relay.ports import Parameters
+from tools.cli.checkout import run_make
 from tools.cli.place import DEFAULT_STACK, SAMCONFIG, require_aws, samconfig, stack_variables, use_samconfigs_region
 from tools.cli.samconfig import write_samconfig
 from tools.cli.style import paint, sign
@@ -109,12 +108,12 @@ def _aws(deploy: bool | None) -> None:  # noqa: FBT001 - the option's own type
     write_samconfig(SAMCONFIG, stack, client.meta.region_name, given)
     typer.echo(f"{sign('good')} {SAMCONFIG} tells `sam deploy` the rest (no secret stands in it)")
     if deploy is None:
-        deploy = typer.confirm("Deploy now (sam build && sam deploy)?", default=True)
+        deploy = typer.confirm("Deploy now (make deploy)?", default=True)
     if deploy:
         _deploy()
         _next(stack_variables(stack)["REDIRECT_URL"], "kite-relay rotate, then start the worker on its machine")
     else:
-        typer.echo("\nLater: sam build && sam deploy, then `kite-relay doctor` tells the redirect URL to register.")
+        typer.echo("\nLater: `make deploy`, then `kite-relay doctor` tells the redirect URL to register.")
 
 
 def ask(question: str, read: Read, default: str | None = None, *, hidden: bool = False) -> str:
@@ -138,14 +137,9 @@ def _store_keys(parameters: Parameters) -> None:
 
 
 def _deploy() -> None:
-    if not shutil.which("sam"):
-        raise ConfigurationError(
-            "there is no `sam` on PATH: install the AWS SAM CLI, or use the one that `make` brings"
-        )
-    for command in (["sam", "build"], ["sam", "deploy", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]):
-        typer.echo(paint(f"$ {' '.join(command)}", "soft"))
-        if subprocess.run(command, check=False).returncode:
-            raise ConfigurationError(f"`{' '.join(command)}` failed; what it says stands above")
+    typer.echo(paint("$ make deploy", "soft"))
+    if run_make("deploy", f"ARGS=--config-file {SAMCONFIG.resolve()}"):
+        raise ConfigurationError("`make deploy` failed; what it says stands above")
 
 
 def _next(redirect: str, then: str) -> None:

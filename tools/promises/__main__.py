@@ -1,7 +1,7 @@
 """Run every test that keeps a promise, write down what it measured, and print the table.
 
 `python -m tools.promises` runs the short forms, with `SOAK=1` in the environment the long ones; `--render` only renders
-the last results again. Results: docs/promises.json; the table: docs/promises.md.
+the last results again. Results: docs/promises.json; the tables: docs/promises.md and the README's.
 """
 
 import argparse
@@ -19,6 +19,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RESULTS = ROOT / "docs" / "promises.json"
 PAGE = ROOT / "docs" / "promises.md"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- promises: begin -->\n", "<!-- promises: end -->\n"
 HEAD = """# The promises, measured
 
 Made by `make promises` (short forms) or `make soak` (long forms) from the tests' own results; never typed by hand.
@@ -31,7 +33,7 @@ form is the same test with smaller counts (3 rounds in place of 100): only a lon
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """Read the promises: [{number, title, target}]."""
+    """Read the promises: [{number, title, target, shown}]."""
     promises: list[dict[str, Any]] = tomllib.loads((HERE / "catalogue.toml").read_text())["promise"]
     return promises
 
@@ -54,22 +56,55 @@ def merge(old: dict[str, Any], results: list[dict[str, Any]], stamp: dict[str, s
     return merged
 
 
+def verdict(kept: dict[str, Any]) -> str:
+    """Say whether a promise was kept."""
+    failed = [test for test in kept["tests"] if test["outcome"] != "passed"]
+    return f"**not kept** ({len(failed)} of {len(kept['tests'])} tests did not pass)" if failed else "kept"
+
+
 def cells(promise: dict[str, Any], kept: dict[str, Any] | None) -> list[str]:
     """Render one promise's row."""
     first = [str(promise["number"]), promise["title"], promise["target"]]
     if kept is None:
         return [*first, "not measured", "none", ""]
-    failed = [test for test in kept["tests"] if test["outcome"] != "passed"]
     numbers = [f"{name} {value}" for test in kept["tests"] for name, value in test["measured"].items()]
-    verdict = f"**not kept** ({len(failed)} of {len(kept['tests'])} tests did not pass)" if failed else "kept"
     names = sorted({test["test"].split("[")[0] for test in kept["tests"]})
     tests = "<br>".join(f"`{name}`" for name in names)
     return [
         *first,
-        "; ".join([verdict, *numbers]),
+        "; ".join([verdict(kept), *numbers]),
         tests,
-        "<br>".join([kept["stamp"]["at"], kept["stamp"]["commit"], kept["stamp"].get("form", "short form")]),
+        "<br>".join([kept["stamp"]["at"], kept["stamp"]["commit"], form(kept)]),
     ]
+
+
+def form(kept: dict[str, Any]) -> str:
+    """Tell in which form a promise's tests were run."""
+    return str(kept["stamp"].get("form", "short form"))
+
+
+def short_row(promise: dict[str, Any], kept: dict[str, Any] | None) -> str:
+    """Render one promise's row for the README: of each group of measurements the largest."""
+    if kept is None:
+        return f"| {promise['number']} | {promise['title']} | not measured |\n"
+    numbers = [pair for test in kept["tests"] for pair in test["measured"].items()]
+    groups = {
+        label: [value for name, value in numbers if name.startswith(start)] for label, start in promise["shown"].items()
+    }
+    told = ", ".join(f"{label}: {_largest(values)}" for label, values in groups.items() if values)
+    return f"| {promise['number']} | {promise['title']} | {verdict(kept)} ({form(kept)}); {told} |\n"
+
+
+def _largest(values: list[Any]) -> Any:
+    return max(values) if all(isinstance(value, int | float) for value in values) else values[0]
+
+
+def with_promises(readme: str, results: dict[str, Any]) -> str:
+    """Give the README with today's numbers."""
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
+    rows = "".join(short_row(promise, results.get(str(promise["number"]))) for promise in catalogue())
+    return f"{before}{BEGIN}| # | Promise | Measured |\n|---|---|---|\n{rows}{END}{after}"
 
 
 def render(results: dict[str, Any]) -> str:
@@ -93,6 +128,7 @@ def main() -> int:
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     page = render(results)
     PAGE.write_text(page)
+    README.write_text(with_promises(README.read_text(), results))
     print(page)
     return int("**not kept**" in page or "not measured" in page)
 
