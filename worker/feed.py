@@ -38,7 +38,6 @@ from kite_relay.domain.handover_types import (
 )
 from kite_relay.domain.overlap import Confluence, TextOnce
 from kite_relay.domain.subscriptions import LaneChange, Subscriptions, asks, merge, restore
-from kite_relay.domain.ticks import cut
 from kite_relay.domain.token import AccessToken, last_flush_end
 from kite_relay.ports import Clock
 from worker.bus import Bus, Packets, Wants
@@ -149,9 +148,10 @@ class Feed:
         now = self.monotonic()
         self._check_flush()
         self.happened(Tick({link.socket: link.heard for link in self.links.values()}))
-        for lane in self._lanes:
-            lane.confluence.expire(now)
+        for number, lane in enumerate(self._lanes):
+            self._pass(number, lane.confluence.expire(now))
         self._balance(now)
+        self._note_covered()
 
     def flush(self) -> None:
         """Tell Kite what changed in the wants since the last time."""
@@ -253,7 +253,7 @@ class Feed:
         if self.links.pop(link.socket, None) is None:
             return
         lane = self._lanes[link.lane]
-        lane.confluence.closed(link.socket, self.monotonic())
+        self._pass(link.lane, lane.confluence.closed(link.socket, self.monotonic()))
         if isinstance(event, Closed) and not any(other.lane == link.lane for other in self.open_links):
             lane.dark_since = link.heard
         self.happened(event)
@@ -299,13 +299,12 @@ class Feed:
         if (change := self._dirty.pop(link.lane, None)) is not None:
             self._tell(link.lane, change, besides=link)  # the new socket is told everything anyway
         wanted = self.subscriptions.on_lane(link.lane)
-        latest = self.bus.latest
-        link.pending = {token: len(cut(latest[token], mode)) for token, mode in wanted.items() if token in latest}
-        self._lanes[link.lane].confluence.opened(link.socket, self.monotonic())
+        self._lanes[link.lane].confluence.opened(link.socket, wanted, self.monotonic())
         self._texts.opened(link.socket)
         if link.line is not None:
             link.line.send(restore(wanted))
         if not wanted:
+            link.covered = True
             self._inputs.append(Covered(link.socket))
 
     # ---- packets ----------------------------------------------------------------------------------------------------
@@ -313,13 +312,27 @@ class Feed:
     def pass_on(self, link: Link, packets: Packets) -> None:
         """Pass packets on: all of them when one socket flows alone, else each once."""
         confluence = self._lanes[link.lane].confluence
-        if not confluence.calm:
-            packets = confluence.merge(link.socket, packets)
+        if confluence.calm:
+            self._pass(link.lane, packets)
+        else:
+            self._pass(link.lane, confluence.merge(link.socket, packets, self.monotonic()))
+            self._note_covered()
+
+    def _pass(self, lane: int, packets: Packets) -> None:
         if self._move is not None:
-            packets = self._move.merge(link.lane, packets)
+            packets = self._move.merge(lane, packets, self.monotonic())
+        self._publish(packets)
+
+    def _publish(self, packets: Packets) -> None:
         if packets:
             self._ticks.update([token & 0xFF for token, _ in packets])
             self.bus.publish(packets)
+
+    def _note_covered(self) -> None:
+        for link in self.open_links:
+            if link.delivered and not link.covered and self._lanes[link.lane].confluence.covers(link.socket):
+                link.covered = True
+                self.happened(Covered(link.socket))
 
     def pass_text(self, link: Link, text: str) -> None:
         """Pass a text frame on, once, if it is one that a Kite client can read."""
@@ -360,11 +373,12 @@ class Feed:
                     self._tell(lane, change)
 
     def _finish_move(self, move: Move, now: float) -> None:
+        self._publish(move.expire(now))
         if move.told:
             if now > move.ends_at:
                 self._move = None
         elif move.arrived(now):
-            move.leave(now)
+            self._publish(move.leave(now))
             if self.subscriptions.lanes > move.from_lane:
                 self._tell(move.from_lane, LaneChange(gone=set(move.tokens)))
             else:

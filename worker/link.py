@@ -2,21 +2,15 @@
 
 from typing import TYPE_CHECKING, Protocol
 
-from kite_relay.domain.handover_types import Closed, Covered, DialFailed, DialOpened, DialRejected, Report, TokenId
+from kite_relay.domain.handover_types import Closed, DialFailed, DialOpened, DialRejected, Report, TokenId
 from kite_relay.domain.ticks import FrameError, split
 from kite_relay.domain.token import AccessToken
-from worker.bus import Packets
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from worker.feed import Feed
     from worker.upstream import Line
-
-NEVER = 1 << 16
-"""Longer than any packet."""
-RAISE_SECONDS = 1.0
-"""How long a new socket's packets may be shorter than its wanted mode before they are passed on all the same."""
 
 
 class Watcher(Protocol):
@@ -65,9 +59,7 @@ class Link:
         self.opened_mono = 0.0
         self.heard = feed.monotonic()
         self.delivered = False
-        self.pending: dict[int, int] | None = None
-        """What the predecessor was delivering and this one has not yet, and how long its packet must be; None once all
-        came. A shorter packet does not count: Kite has not raised the mode yet, so the predecessor still has more."""
+        self.covered = False
 
     def opened(self) -> None:
         """Kite accepted the handshake."""
@@ -96,37 +88,18 @@ class Link:
         if len(data) == 1:
             return
         try:
-            packets: Packets = split(data)
+            packets = split(data)
         except FrameError as error:
             feed.watcher.on_rejected_frame(error.reason.value)
             return
         if packets:
             feed.last_tick = self.heard
-            if self.pending is not None:
-                packets = self._watch(packets)
+            if not self.delivered:
+                self.delivered = True
+                feed.first_packet(self)
             feed.pass_on(self, packets)
 
     def text(self, text: str) -> None:
         """A text frame came."""
         self.heard = self.feed.monotonic()
         self.feed.pass_text(self, text)
-
-    def _watch(self, packets: Packets) -> Packets:
-        """Until all that was delivered before has come, look at what comes; returns what is fit to pass on.
-
-        Kite answers a subscription with a packet of its default mode before it raises the mode: passed on, clients
-        would get one tick twice, short and whole.
-        """
-        if not self.delivered:
-            self.delivered = True
-            self.feed.first_packet(self)
-        pending = self.pending or {}
-        if self.feed.monotonic() - self.opened_mono < RAISE_SECONDS:
-            packets = [(token, packet) for token, packet in packets if len(packet) >= pending.get(token, 0)]
-        for token, packet in packets:
-            if len(packet) >= pending.get(token, NEVER):
-                del pending[token]
-        if not pending:
-            self.pending = None
-            self.feed.happened(Covered(self.socket))
-        return packets

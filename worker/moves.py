@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from kite_relay.domain.overlap import TAIL_SECONDS, Overlap
 from kite_relay.domain.ticks import Mode
 from worker.bus import Packets
-from worker.link import NEVER
 
 DEADLINE_SECONDS = 5.0
 """How long to wait for instruments that Kite does not deliver on their new connection."""
@@ -35,29 +34,28 @@ class Move:
         self.told = False
         """Whether the old lane was told to stop."""
         self.ends_at = now + DEADLINE_SECONDS
-        self._overlap = Overlap(latest, modes, alone=False)
-        self._pending = {token: len(latest[token]) for token in plan if token in latest}
+        awaited = [token for token in plan if token in latest]
+        self._overlap = Overlap(latest, modes, alone=False, awaited=awaited, now=now)
 
-    def merge(self, lane: int, packets: Packets) -> Packets:
+    def merge(self, lane: int, packets: Packets, now: float) -> Packets:
         """Return what to pass on of a lane's packets."""
         if not any(token in self.tokens for token, _ in packets):
             return packets
         moving = [each for each in packets if each[0] in self.tokens]
-        if lane == self.from_lane:
-            passed = self._overlap.from_old(moving)
-        else:
-            for token, packet in moving:
-                if len(packet) >= self._pending.get(token, NEVER):
-                    del self._pending[token]
-            passed = list(self._overlap.from_new(moving))
-        return [each for each in packets if each[0] not in self.tokens] + passed
+        overlap = self._overlap
+        passed = overlap.from_old(moving) if lane == self.from_lane else overlap.from_new(moving, now)
+        return [*(each for each in packets if each[0] not in self.tokens), *passed]
+
+    def expire(self, now: float) -> Packets:
+        """Return what a silent old lane has held up."""
+        return self._overlap.expire(now)
 
     def arrived(self, now: float) -> bool:
         """Tell whether the new lanes deliver all, or it is no use to wait longer."""
-        return not self._pending or now >= self.ends_at
+        return self._overlap.covered or now >= self.ends_at
 
-    def leave(self, now: float) -> None:
-        """The old lane delivers no more."""
+    def leave(self, now: float) -> Packets:
+        """The old lane delivers no more; returns what to pass on of what the new lanes brought before it left."""
         self.told = True
-        self._overlap.alone = True
         self.ends_at = now + TAIL_SECONDS
+        return self._overlap.take_over()

@@ -1,6 +1,8 @@
 """In an overlap each packet is passed on once and in order: whatever the packets are and however the sockets race."""
 
 import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -17,65 +19,129 @@ def ltp(token: int, price: int) -> bytes:
     return LTP.pack(token, price)
 
 
-@st.composite
-def races(draw: st.DrawFn) -> tuple[list[bytes], int, int, list[bool]]:
-    """One instrument's stream, where the new socket's snapshot stands in it, where the old one ends, and who is faster.
+@dataclass
+class Race:
+    """One instrument's stream, and how two sockets bring it.
 
-    Prices come from a handful, so that A, B, A happens all the time.
+    Args:
+        stream: all packets, in the order of the exchange.
+        told: how much the old socket has brought when the new one is subscribed.
+        joined: the packet that Kite answers the subscription with: the one the old socket brought last, or a later one.
+        left: how much the old socket brings before it ends.
+        turns: who brings the next packet; true for the old one.
     """
-    distinct = draw(st.booleans())
+
+    stream: list[bytes]
+    told: int
+    joined: int
+    left: int
+    turns: list[bool]
+
+
+@st.composite
+def races(draw: st.DrawFn, *, distinct: bool, ahead: int, least: int = 0) -> Race:
+    """A race in which the new socket joins up to `ahead` packets ahead of the old one, which reaches `least` beyond it.
+
+    Where the packets are not distinct, prices come from a handful, so that A, B, A happens all the time.
+    """
     prices = st.integers(1, 10**6) if distinct else st.integers(1, 3)
     stream = [ltp(1, price) for price in draw(st.lists(prices, min_size=3, max_size=30, unique=distinct))]
-    if not distinct:
-        # Kite sends a packet because something changed: no two neighbours are equal
-        stream = [packet for packet, before in zip(stream, [b"", *stream], strict=False) if packet != before]
-    joined = draw(st.integers(0, len(stream) - 1))
-    left = draw(st.integers(joined + 1, len(stream)))
+    # Kite sends a packet because something changed: no two neighbours are equal
+    stream = [packet for packet, before in pairwise_from(stream) if packet != before]
+    told = draw(st.integers(1, len(stream)))
+    joined = draw(st.integers(told - 1, min(told - 1 + ahead, len(stream) - 1)))
+    left = draw(st.integers(max(told, min(joined + least, len(stream))), len(stream)))
     turns = draw(st.lists(st.booleans(), min_size=2 * len(stream), max_size=2 * len(stream)))
-    return stream, joined, left, turns
+    return Race(stream, told, joined, left, turns)
 
 
-def run(stream: list[bytes], joined: int, left: int, turns: list[bool]) -> list[bytes]:
-    """Race an old and a new socket; returns what is passed on.
+def pairwise_from(stream: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Give each packet with the one before it."""
+    return zip(stream, [b"", *stream], strict=False)
 
-    The old socket carries stream[:left]; the new one is subscribed when the old one has delivered up to `joined` and
-    carries stream[joined:]: first the snapshot, which is what the old one delivered last or will deliver next.
-    """
+
+def run(race: Race) -> list[bytes]:
+    """Race the two; returns what is passed on."""
     passed: list[bytes] = []
     latest: dict[int, bytes] = {}
 
-    def publish(packets: object) -> None:
-        for token, packet in packets:  # type: ignore[attr-defined]
+    def publish(packets: Iterable[tuple[int, bytes]]) -> None:
+        for token, packet in packets:
             passed.append(packet)
             latest[token] = packet
 
     lane = Confluence(latest, {1: Mode.LTP})
-    lane.opened(1, 0.0)
-    for packet in stream[: joined + 1]:
-        publish(lane.merge(1, [(1, packet)]))
-    lane.opened(2, 0.0)
+    lane.opened(1, [1], 0.0)
+    for packet in race.stream[: race.told]:
+        publish(lane.merge(1, [(1, packet)], 0.0))
+    lane.expire(11.0)
+    lane.opened(2, [1], 11.0)
     # Kite answers the subscription with a snapshot in quote mode, and the mode with another
-    snapshot = stream[joined]
-    old, new = stream[joined + 1 : left], [snapshot.ljust(44, b"\x07"), snapshot, *stream[joined + 1 :]]
-    for turn in turns:
+    snapshot = race.stream[race.joined]
+    old = race.stream[race.told : race.left]
+    new = [snapshot.ljust(44, b"\x07"), snapshot, *race.stream[race.joined + 1 :]]
+    for turn in race.turns:
         if turn and old:
-            publish(lane.merge(1, [(1, old.pop(0))]))
+            publish(lane.merge(1, [(1, old.pop(0))], 11.0))
         elif new:
-            publish(lane.merge(2, [(1, new.pop(0))]))
+            publish(lane.merge(2, [(1, new.pop(0))], 11.0))
     for packet in old:
-        publish(lane.merge(1, [(1, packet)]))
-    lane.closed(1, 0.0)
+        publish(lane.merge(1, [(1, packet)], 11.0))
+    publish(lane.closed(1, 11.0))
     for packet in new:
-        publish(lane.merge(2, [(1, packet)]))
+        publish(lane.merge(2, [(1, packet)], 11.0))
     return passed
 
 
 @pytest.mark.promise(10)
 @settings(max_examples=400)
-@given(races())
-def test_two_sockets_with_one_stream_give_that_stream(race: tuple[list[bytes], int, int, list[bool]]) -> None:
-    """All of it, once, in order: prices that come back (A, B, A) and sockets that overtake each other included."""
-    assert run(*race) == race[0]
+@given(races(distinct=True, ahead=30, least=1))
+def test_two_sockets_with_one_stream_give_that_stream(race: Race) -> None:
+    """All of it, once, in order: whichever socket is later, by however much, and whoever overtakes whom meanwhile."""
+    assert run(race) == race.stream
+
+
+@pytest.mark.promise(10)
+@settings(max_examples=400)
+@given(races(distinct=False, ahead=0, least=1))
+def test_prices_that_come_back_are_not_taken_for_late_ones(race: Race) -> None:
+    """A, B, A in packets without a time: all of it, once, in order, if the new socket is not ahead of the old one."""
+    assert run(race) == race.stream
+
+
+@settings(max_examples=400)
+@given(races(distinct=False, ahead=30, least=1))
+def test_what_cannot_be_told_apart_is_late_at_most(race: Race) -> None:
+    """Ahead as well, a few prices that alternate fit several places: the rest waits until one place explains it."""
+    passed = run(race)
+    assert passed == race.stream[: len(passed)]
+    assert len(passed) >= race.left
+
+
+@settings(max_examples=400)
+@given(races(distinct=True, ahead=30))
+def test_an_old_socket_that_ends_early_takes_only_its_own_packets_with_it(race: Race) -> None:
+    """What it had not brought, and the new one began after, nobody has; all else is passed on once and in order."""
+    gone = range(race.left, race.joined)
+    assert run(race) == [packet for place, packet in enumerate(race.stream) if place not in gone]
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=2, max_size=10, unique=True))
+def test_a_silent_old_socket_holds_nothing_up_for_long(prices: list[int]) -> None:
+    """What the new one brings is passed on after half a second, and from then on at once."""
+    latest = {1: ltp(1, 0)}
+    lane = Confluence(latest, {1: Mode.LTP})
+    lane.opened(1, [1], 0.0)
+    lane.expire(11.0)
+    lane.opened(2, [1], 11.0)
+    first, *rest = [ltp(1, price) for price in prices]
+    assert not lane.merge(2, [(1, first)], 11.0)
+    assert not lane.expire(11.4)
+    assert not lane.covers(2)
+    assert lane.expire(11.5) == [(1, first)]
+    assert lane.covers(2)
+    assert [packet for each in rest for _, packet in lane.merge(2, [(1, each)], 11.6)] == rest
+    assert not lane.merge(1, [(1, rest[-1])], 11.6)
 
 
 @settings(max_examples=200)
@@ -85,8 +151,8 @@ def test_after_a_gap_only_what_was_passed_on_already_is_held_back(prices: list[i
     last = data.draw(st.integers(1, 50))
     latest = {1: ltp(1, last)}
     lane = Confluence(latest, {1: Mode.LTP})
-    lane.opened(1, 0.0)
-    passed = [packet for price in prices for _, packet in lane.merge(1, [(1, ltp(1, price))])]
+    lane.opened(1, [1], 0.0)
+    passed = [packet for price in prices for _, packet in lane.merge(1, [(1, ltp(1, price))], 0.0)]
     # what repeats the last one passed on is dropped until the second news: a snapshot comes twice
     expected: list[int] = []
     for price in prices:

@@ -1,15 +1,18 @@
 """Pass each packet on once, in order, while two sockets deliver the same instruments.
 
 Most packets carry no sequence number, and the short ones no time either; a price that goes A, B, A cannot be told from
-a late A by its bytes. What can be relied on is that both sockets carry the *same stream*, one a little later than the
-other. So for every instrument a strand keeps what was passed on since the overlap began; the old socket's place in it
-is known, the new one's is found by its content, and only what lies beyond the end of the strand is passed on.
+a late A by its bytes. What can be relied on is that both sockets carry the *same stream*, one of them a little later
+than the other. So per instrument the old socket is followed while it lives, and what the new one brings is kept. When
+the old one goes, the new one's place in what was passed on is found by its content, and only what lies beyond the end
+is passed on: nothing twice, nothing out of order, whichever of the two was later.
+
+An old socket that is open but silent must not hold up the new one: what was kept for half a second is passed on.
 
 Where the streams differ after all (Kite may thin them out per connection), the rule is the simple one: not if it
 equals, is a shorter form of, or is older than the last one passed on.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from struct import Struct
 
@@ -18,10 +21,14 @@ from kite_relay.domain.ticks import FULL, INDEX_FULL, QUOTE, Mode, cut
 Packet = tuple[int, bytes]
 Packets = Sequence[Packet]
 
+HOLD_SECONDS = 0.5
+"""How far the old socket may be behind the new one without a loss; how long a silent one can delay a packet."""
+RAISE_SECONDS = 1.0
+"""How long a new socket's packets may be shorter than the wanted mode before they are passed on all the same."""
 TAIL_SECONDS = 10.0
 """How long after the old socket went the new one's late packets are still recognised."""
 MOST_KEPT = 256
-"""Packets kept per instrument: a new socket that stays mute must not let the strands grow."""
+"""Packets remembered per instrument: a new socket that stays mute must not let the strands grow."""
 KEPT = 32
 
 _TOKEN = itemgetter(0)
@@ -56,13 +63,21 @@ class Strand:
 
     Args:
         last: what was passed on last before it; None when nothing was.
+        alone: there is no old socket to follow.
     """
 
-    __slots__ = ("_fits", "_log", "_old_at", "_seen")
+    __slots__ = ("_fits", "_kept", "_log", "_old_at", "_same_day", "_seen", "kept_since", "met")
 
-    def __init__(self, last: bytes | None) -> None:
+    def __init__(self, last: bytes | None, *, alone: bool) -> None:
+        self.kept_since: float | None = None
+        """When the first packet was kept that waits for the old socket's turn to end; None when none is."""
+        self.met = alone
+        """Whether the old socket has delivered what the new one began with: to end it now loses nothing."""
         self._log = [] if last is None else [last]
         self._old_at = len(self._log)
+        self._same_day = not alone
+        self._kept: list[bytes] | None = None if alone else []
+        """What the new socket brought while the old one is followed; None once the new one is."""
         self._seen: list[bytes] = []
         self._fits: dict[int, int] = {}
         """Where in the log the new socket's first packet may stand -> how many of its packets agree with that."""
@@ -76,37 +91,32 @@ class Strand:
             try:
                 self._old_at = log.index(packet, self._old_at) + 1
             except ValueError:
-                if not self._news(packet, same_day=True):
+                if not self._news(packet):
                     return False
             else:
                 return False
         log.append(packet)
         self._old_at = len(log)
-        if len(log) > MOST_KEPT:
+        if self._kept:
+            self.met = self.met or packet == self._kept[0]
+        elif len(log) > MOST_KEPT:
             self._trim()
         return True
 
-    def new(self, packet: bytes, *, alone: bool) -> list[bytes]:
-        """Take a packet of the new socket; returns what to pass on. `alone`: the old one has gone."""
-        log, seen = self._log, self._seen
-        if seen and packet == seen[-1]:
-            return []  # a second snapshot, after the mode was set
-        seen.append(packet)
-        if len(seen) == 1:
-            self._fits = {place: 1 for place, passed in enumerate(log) if passed == packet}
-        self._fits = {place: good for place in self._fits if (good := self._agreement(place)) >= 0}
-        if self._fits:
-            # the earliest place that explains all: a packet held back wrongly still comes on the old socket
-            beyond = seen[len(log) - min(self._fits) :] if min(self._fits) + len(seen) > len(log) else []
-            log.extend(beyond)
-            return beyond
-        self._seen = []
-        if not self._news(packet, same_day=not alone):
-            return []
-        log.append(packet)
-        self._seen = [packet]
-        self._fits = {len(log) - 1: 1}
-        return [packet]
+    def new(self, packet: bytes, now: float) -> list[bytes]:
+        """Take a packet of the new socket; returns what to pass on."""
+        if self._kept is None:
+            return self._advance(packet)
+        if not self._kept:
+            self.kept_since = now
+            self.met = packet in self._log or not self._log
+        self._kept.append(packet)
+        return []
+
+    def turn(self) -> list[bytes]:
+        """Follow the new socket from now on; returns what to pass on of what was kept."""
+        kept, self._kept, self.kept_since, self.met = self._kept or (), None, None, True
+        return [each for packet in kept for each in self._advance(packet)]
 
     def lacks(self, packet: bytes, mode: Mode) -> bool:
         """Tell whether a packet is shorter than its mode asks for: a new socket's mode is not raised yet."""
@@ -117,6 +127,28 @@ class Strand:
         """Whether the new socket stands at the end of the strand: what it delivers next is news."""
         return not self._log or (bool(self._fits) and min(self._fits) + len(self._seen) >= len(self._log))
 
+    def _advance(self, packet: bytes) -> list[bytes]:
+        """Move on in the strand by one packet of the new socket; returns what lies beyond its end."""
+        log, seen = self._log, self._seen
+        if seen and packet == seen[-1]:
+            return []  # a second snapshot, after the mode was set
+        seen.append(packet)
+        if len(seen) == 1:
+            self._fits = {place: 1 for place, passed in enumerate(log) if passed == packet}
+        self._fits = {place: good for place in self._fits if (good := self._agreement(place)) >= 0}
+        if self._fits:
+            # the earliest place that explains all: what is held back wrongly is passed on when that place disagrees
+            beyond = seen[len(log) - min(self._fits) :] if min(self._fits) + len(seen) > len(log) else []
+            log.extend(beyond)
+            return beyond
+        self._seen = []
+        if not self._news(packet):
+            return []
+        log.append(packet)
+        self._seen = [packet]
+        self._fits = {len(log) - 1: 1}
+        return [packet]
+
     def _agreement(self, place: int) -> int:
         good = self._fits[place]
         most = min(len(self._seen), len(self._log) - place)
@@ -126,11 +158,11 @@ class Strand:
             good += 1
         return good
 
-    def _news(self, packet: bytes, *, same_day: bool) -> bool:
+    def _news(self, packet: bytes) -> bool:
         if not self._log:
             return True
         last = self._log[-1]
-        return not last.startswith(packet) and not older(packet, last, same_day=same_day)
+        return not last.startswith(packet) and not older(packet, last, same_day=self._same_day)
 
     def _trim(self) -> None:
         keep = 1 if self.caught_up else KEPT
@@ -146,22 +178,48 @@ class Overlap:
     Args:
         latest: the newest packet passed on of each instrument; read when an instrument first appears.
         modes: the mode each is wanted in: a fresh subscription begins in quote mode, whatever is wanted.
-        alone: there is no old socket (any more): only what was passed on already is held back.
+        alone: there is no old socket: only what was passed on already is held back.
+        awaited: the instruments that the new socket must deliver before it has taken the old one's place.
+        now: seconds of a monotonic clock.
     """
 
-    def __init__(self, latest: Mapping[int, bytes], modes: Mapping[int, Mode], *, alone: bool) -> None:
+    def __init__(
+        self,
+        latest: Mapping[int, bytes],
+        modes: Mapping[int, Mode],
+        *,
+        alone: bool,
+        awaited: Iterable[int],
+        now: float,
+    ) -> None:
+        self.alone = alone
         self._latest = latest
         self._modes = modes
-        self.alone = alone
+        self._awaited = set(awaited)
+        self._raised_by = now + RAISE_SECONDS
         self._strands: dict[int, Strand] = {}
+        self._keeping: dict[int, Strand] = {}
+        """The strands that keep packets back, the longest waiting first."""
         self._begun: set[int] = set()
         self._free: set[int] = set()
 
+    @property
+    def covered(self) -> bool:
+        """Whether the new socket delivers all that was awaited, and the old one has come to where it began."""
+        return not self._awaited
+
     def from_old(self, packets: Packets) -> list[Packet]:
         """Return which of the old socket's packets to pass on."""
-        return [(token, packet) for token, packet in self._cut(packets) if self._strand(token).old(packet)]
+        passed = []
+        for token, packet in self._cut(packets):
+            strand = self._strand(token)
+            if strand.old(packet):
+                passed.append((token, packet))
+            if strand.met and token in self._keeping:
+                self._awaited.discard(token)
+        return passed
 
-    def from_new(self, packets: Packets) -> Packets:
+    def from_new(self, packets: Packets, now: float) -> Packets:
         """Return what to pass on after these packets of the new socket."""
         if self.alone and self._free.issuperset(map(_TOKEN, packets)):
             return packets
@@ -171,14 +229,33 @@ class Overlap:
                 passed.append((token, packet))
                 continue
             strand = self._strand(token)
-            if strand.lacks(packet, self._modes.get(token, Mode.LTP)):
+            if now < self._raised_by and strand.lacks(packet, self._modes.get(token, Mode.LTP)):
                 continue
-            news = strand.new(packet, alone=self.alone)
+            news = strand.new(packet, now)
+            if strand.met:
+                self._awaited.discard(token)
+            if strand.kept_since is not None:
+                self._keeping.setdefault(token, strand)
             passed.extend((token, each) for each in news)
             if self.alone and news and strand.caught_up:
                 # free at the second news only: the first may be a snapshot, which comes twice
                 (self._free if token in self._begun else self._begun).add(token)
         return passed
+
+    def expire(self, now: float) -> list[Packet]:
+        """Return what was kept for so long that the old socket must be taken for silent."""
+        return self._turn([token for token, strand in self._keeping.items() if _waits(strand, now) >= HOLD_SECONDS])
+
+    def take_over(self) -> list[Packet]:
+        """The old socket is gone, the new one is alone; returns what to pass on of what was kept."""
+        self.alone = True
+        return self._turn(list(self._strands))
+
+    def _turn(self, tokens: Collection[int]) -> list[Packet]:
+        self._awaited.difference_update(token for token in tokens if token in self._keeping)
+        for token in tokens:
+            self._keeping.pop(token, None)
+        return [(token, packet) for token in tokens for packet in self._strands[token].turn()]
 
     def _cut(self, packets: Packets) -> list[Packet]:
         modes = self._modes
@@ -187,8 +264,15 @@ class Overlap:
     def _strand(self, token: int) -> Strand:
         strand = self._strands.get(token)
         if strand is None:
-            strand = self._strands[token] = Strand(self._latest.get(token))
+            last = self._latest.get(token)
+            if last is not None and token in self._modes:
+                last = cut(last, self._modes[token])
+            strand = self._strands[token] = Strand(last, alone=self.alone)
         return strand
+
+
+def _waits(strand: Strand, now: float) -> float:
+    return 0.0 if strand.kept_since is None else now - strand.kept_since
 
 
 class Confluence:
@@ -203,7 +287,8 @@ class Confluence:
         self._latest = latest
         self._modes = modes
         self._members: list[int] = []
-        self._stages: list[tuple[int, Overlap]] = []
+        self._stages: dict[int, Overlap] = {}
+        """By its new socket, in the order in which they opened."""
         self._ends: dict[int, float] = {}
 
     @property
@@ -211,37 +296,55 @@ class Confluence:
         """Whether one socket flows alone: its packets need no look."""
         return not self._stages
 
-    def opened(self, socket: int, now: float) -> None:
-        """A socket will deliver from now on."""
-        self._stages.append((socket, Overlap(self._latest, self._modes, alone=not self._members)))
-        if not self._members:
+    def covers(self, socket: int) -> bool:
+        """Tell whether a socket delivers all that was delivered before it came."""
+        stage = self._stages.get(socket)
+        return stage is None or stage.covered
+
+    def opened(self, socket: int, wanted: Iterable[int], now: float) -> None:
+        """A socket will deliver these instruments from now on."""
+        alone = not self._members
+        awaited = [token for token in wanted if token in self._latest]
+        self._stages[socket] = Overlap(self._latest, self._modes, alone=alone, awaited=awaited, now=now)
+        if alone:
             self._ends[socket] = now + TAIL_SECONDS
         self._members.append(socket)
 
-    def closed(self, socket: int, now: float) -> None:
-        """A socket delivers nothing any more."""
+    def closed(self, socket: int, now: float) -> Packets:
+        """A socket delivers nothing any more; returns what to pass on of what another had kept for it."""
         if socket not in self._members:
-            return
+            return []
         self._members.remove(socket)
-        for new, overlap in self._stages:
-            if new == socket:
-                self._ends.setdefault(new, now + TAIL_SECONDS)
-            if self._members and self._members[0] == new:
-                overlap.alone = True
-                self._ends.setdefault(new, now + TAIL_SECONDS)
+        self._stages.pop(socket, None)
+        heir = self._members[0] if self._members else None
+        stage = self._stages.get(heir) if heir is not None else None
+        if heir is None or stage is None or stage.alone:
+            return []
+        self._ends[heir] = now + TAIL_SECONDS
+        return self._onward(heir, stage.take_over())
 
-    def expire(self, now: float) -> None:
-        """Forget the overlaps that have ended."""
-        self._stages = [(new, overlap) for new, overlap in self._stages if self._ends.get(new, now + 1) > now]
-        self._ends = {new: end for new, end in self._ends.items() if end > now}
+    def expire(self, now: float) -> Packets:
+        """Forget the overlaps that have ended; returns what a silent socket has held up."""
+        for socket, end in list(self._ends.items()):
+            if end <= now:
+                del self._ends[socket]
+                self._stages.pop(socket, None)
+        return [
+            each for socket, stage in list(self._stages.items()) for each in self._onward(socket, stage.expire(now))
+        ]
 
-    def merge(self, socket: int, packets: Packets) -> Packets:
+    def merge(self, socket: int, packets: Packets, now: float) -> Packets:
         """Return what to pass on of a socket's packets."""
-        place = next((n for n, (new, _) in enumerate(self._stages) if new == socket), -1)
-        if place >= 0:
-            packets = self._stages[place][1].from_new(packets)
-        for _, overlap in self._stages[place + 1 :]:
-            packets = overlap.from_old(packets)
+        stage = self._stages.get(socket)
+        if stage is not None:
+            packets = stage.from_new(packets, now)
+        return self._onward(socket, packets)
+
+    def _onward(self, socket: int, packets: Packets) -> Packets:
+        """Let the sockets that opened later know what is passed on."""
+        places = list(self._stages)
+        for later in places[places.index(socket) + 1 if socket in self._stages else 0 :]:
+            packets = self._stages[later].from_old(packets)
         return packets
 
 

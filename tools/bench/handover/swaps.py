@@ -33,6 +33,8 @@ FRAMES = 50.0
 LOADS = (Load("50 frames/s", 1, 50, 0.4), Load("3000 x 1/s", 3000, 1, 1.3))
 DELAYS = (0, 50, 200)
 """Milliseconds that a handshake takes longer: the network."""
+LATE = 150
+"""Milliseconds by which the old socket's packets come later than the new one's, where they do."""
 WAYS = ("bare_dial", "ours", "ours_dies", "close_then_open", "own_retry", "restart")
 
 
@@ -64,7 +66,7 @@ class Bench:
         if run:
             sample = await run(delay)
         elif way.startswith("ours"):
-            sample = await self._ours(delay, dies=way == "ours_dies")
+            sample = await self._ours(delay, dies=way == "ours_dies", late=LATE if way == "ours_late" else 0)
         else:
             sample = await self._change(way, delay)
         await self._delay(0)
@@ -102,11 +104,12 @@ class Bench:
             found = await second.do("report")
         return Sample(at - began, found["lost"], found["duplicates"], 1, at - last)
 
-    async def _ours(self, delay: int, *, dies: bool) -> Sample:
+    async def _ours(self, delay: int, *, dies: bool, late: int) -> Sample:
         await self.worker.do("swap", token=await self.kite.mint())
         await self._delay(delay)
         await self.kite.tell("old-socket", mode="dies" if dies else "survives")
         await self.listener.do("count")
+        await self.kite.tell("lag", ms=late)
         await asyncio.sleep(self.load.settle)
         seconds = (await self.worker.do("swap", token=await self.kite.mint()))["seconds"]
         await asyncio.sleep(self.load.settle)
