@@ -1,5 +1,6 @@
 """Keys and tickets: made, kept as hashes, checked."""
 
+import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -49,6 +50,24 @@ def test_the_ring_finds_a_key_by_itself_only() -> None:
     assert found is not None
     assert found.name == "news"
     assert [ring.find(text) for text in ("", "news", hash_key("kr_y"), "\ud800", "kr_Y")] == [None] * 5
+
+
+@pytest.mark.promise(20)
+@pytest.mark.parametrize("key", ["kr_0", "kr_4", "kr_none", ""])
+def test_looking_a_key_up_takes_the_same_steps_whichever_it_is(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every entry is compared, in constant time: how long it took tells a guesser nothing."""
+    ring = KeyRing([entry(f"bot{number}", f"kr_{number}") for number in range(5)])
+    compared: list[tuple[str, str]] = []
+    honest = hmac.compare_digest
+
+    def compare(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return honest(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    found = ring.find(key)
+    assert (found.sha256 if found else None) == (hash_key(key) if key in ("kr_0", "kr_4") else None)
+    assert compared == [(known.sha256, hash_key(key)) for known in ring.keys]
 
 
 def test_the_ring_survives_its_parameter() -> None:

@@ -20,6 +20,8 @@ from kite_relay.domain.token import parse_instant
 
 PARAMETER = "relay_keys"
 """The parameter that the keys stand in."""
+MOST_BYTES = 4096
+"""What a parameter of SSM's standard tier holds."""
 KEY_PREFIX = "kr_"
 KEY_ENTROPY = 24
 """Random bytes in a key."""
@@ -141,7 +143,10 @@ class KeyRing:
             raise ConfigurationError(f"a key named '{key.name}' exists: revoke it first, or choose another name")
         if not key.scopes:
             raise ConfigurationError("a key needs a scope: " + " or ".join(Scope))
-        return KeyRing((*self.keys, key))
+        ring = KeyRing((*self.keys, key))
+        if len(ring.to_json()) > MOST_BYTES:
+            raise ConfigurationError(f"one key more than {len(self.keys)} does not fit: revoke one that is not used")
+        return ring
 
     def remove(self, name: str) -> "KeyRing":
         """Give a ring without the key of this name.
