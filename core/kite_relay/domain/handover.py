@@ -7,6 +7,7 @@ recovery. docs/handover.md tells why each rule is so.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import assert_never
 
 from kite_relay.domain.handover_types import (
     Close,
@@ -118,6 +119,8 @@ class _Step:
                 self._probed(event, token)
             case FlushPassed():
                 self._flush_passed()
+            case _:
+                assert_never(event)
 
     def _token_seen(self, token: TokenId) -> None:
         known = self.state.token
@@ -145,7 +148,7 @@ class _Step:
             doubted=None,
             retries=(),
         )
-        self._report(What.ADOPTED)
+        self._report(What.ADOPTED, token)
 
     def _opened(self, id_: int) -> None:
         socket = self._find(id_, Phase.DIALLING)
@@ -153,9 +156,8 @@ class _Step:
             return
         self._update(socket, phase=Phase.OPEN, since=self.now)
         self.commands.append(Restore(id_))
-        if socket.token == self.state.token:
-            self._set(verified=True, rejected=False)
-            self._report(What.VERIFIED, socket)
+        self._set(verified=True, rejected=False)
+        self._report(What.VERIFIED, socket.token, socket)
 
     def _dial_rejected(self, id_: int) -> None:
         socket = self._find(id_, Phase.DIALLING, Phase.CLOSING)
@@ -163,14 +165,14 @@ class _Step:
             return
         self._remove(socket)
         if socket.token == self.state.token:
-            self._reject(socket)
+            self._reject(socket.token, socket)
 
-    def _reject(self, socket: Socket | None) -> None:
+    def _reject(self, token: TokenId, socket: Socket | None = None) -> None:
         at = self.state.probe_at
         self._set(rejected=True, verified=False, reverify=False)
         if at is None or at <= self.now:
             self._set(probe_at=self.now + self.limits.probe_every)
-        self._report(What.REJECTED, socket)
+        self._report(What.REJECTED, token, socket)
 
     def _gone(self, id_: int) -> None:
         socket = self._find(id_, *Phase)
@@ -178,12 +180,12 @@ class _Step:
             return
         self._remove(socket)
         if socket.phase is not Phase.CLOSING:
-            self._report(What.LOST if socket.phase is Phase.OPEN else What.FAILED, socket)
+            self._report(What.LOST if socket.phase is Phase.OPEN else What.FAILED, socket.token, socket)
             self._back_off(socket)
 
     def _back_off(self, socket: Socket) -> None:
         """A socket that was calm is replaced at once; any failure after that waits, with full jitter."""
-        if socket.lane >= self.state.lanes or not self._fresh(socket):
+        if not self._fresh(socket):
             return
         failures = self._retry(socket.lane).failures
         if socket.phase is Phase.OPEN and self.now - socket.since >= self.limits.calm_after:
@@ -207,25 +209,24 @@ class _Step:
         if token != self.state.token or not self.state.probing:
             return
         self._set(probing=False)
-        match event:
-            case ProbeAccepted():
-                self._probe_accepted()
-            case ProbeRejected():
-                self._set(probe_at=self.now + self.limits.probe_every)
-                self._reject(None)
-            case ProbeFailed():
-                self._set(probe_at=self.now + self.limits.probe_retry)
+        if isinstance(event, ProbeAccepted):
+            self._probe_accepted(token)
+        elif isinstance(event, ProbeRejected):
+            self._set(probe_at=self.now + self.limits.probe_every)
+            self._reject(token)
+        else:
+            self._set(probe_at=self.now + self.limits.probe_retry)
 
-    def _probe_accepted(self) -> None:
+    def _probe_accepted(self, token: TokenId) -> None:
         """Kite knows the token. An answer to a question older than the rejection does not lift it."""
         if self.state.reverify:
             for socket in self.state.sockets:
                 self._update(socket, stale=socket.stale or socket.before_flush)
         if self.state.rejected and not self.state.reprieve:
-            self._report(What.FORBIDDEN)
+            self._report(What.FORBIDDEN, token)
             return
         self._set(verified=True, rejected=False, reverify=False, probe_at=None)
-        self._report(What.VERIFIED)
+        self._report(What.VERIFIED, token)
 
     def _flush_passed(self) -> None:
         token = self.state.token
@@ -251,7 +252,7 @@ class _Step:
             self._abandon(socket, What.SILENT)
 
     def _abandon(self, socket: Socket, what: What) -> None:
-        self._report(what, socket)
+        self._report(what, socket.token, socket)
         self._back_off(socket)
         self._close(socket, abort=True)
 
@@ -270,8 +271,8 @@ class _Step:
             if socket.lane >= self.state.lanes or (socket.phase is Phase.DIALLING and socket.token != token):
                 self._close(socket, abort=socket.phase is Phase.DIALLING)
         self._promote()
-        self._probe()
-        self._dial()
+        self._probe(token)
+        self._dial(token)
 
     def _promote(self) -> None:
         for new in self._standing():
@@ -288,13 +289,13 @@ class _Step:
         waited = None if socket.delivered_at is None else self.now - socket.delivered_at
         return socket.covered or (waited is not None and waited >= self.limits.cover_deadline)
 
-    def _probe(self) -> None:
+    def _probe(self, token: TokenId) -> None:
         at = self.state.probe_at
-        if self.state.token is not None and at is not None and at <= self.now and not self.state.probing:
+        if at is not None and at <= self.now and not self.state.probing:
             self._set(probing=True, probe_at=None, reprieve=self.state.rejected)
-            self.commands.append(Probe(self.state.token))
+            self.commands.append(Probe(token))
 
-    def _dial(self) -> None:
+    def _dial(self, token: TokenId) -> None:
         """Dial for one lane that lacks a socket on the newest token: one dial at a time, lanes without any first."""
         if self.state.rejected or any(s.phase is Phase.DIALLING for s in self.state.sockets):
             return
@@ -304,17 +305,14 @@ class _Step:
             if self._retry(lane).at > self.now:
                 continue
             if len(self.state.sockets) < self.limits.connections:
-                self._dial_lane(lane)
+                self._dial_lane(lane, token)
             elif not any(self._on(lane)):
                 self._make_way()
             elif self.state.lanes == self.limits.connections:
                 self._make_room(lane)
             return
 
-    def _dial_lane(self, lane: int) -> None:
-        token = self.state.token
-        if token is None:
-            return
+    def _dial_lane(self, lane: int, token: TokenId) -> None:
         id_ = self.state.next_id
         socket = Socket(id_, lane, token, Phase.DIALLING, self.now)
         self._set(sockets=(*self.state.sockets, socket), next_id=id_ + 1)
@@ -336,16 +334,10 @@ class _Step:
 
         And only when every other lane is whole, so that never more than one share of the instruments is without.
         """
-        if not self.state.verified:
-            self._ask_soon()
-        elif all(s.phase is Phase.OPEN and (self._ready(s) or not self._fresh(s)) for s in self.state.sockets):
+        whole = all(s.phase is Phase.OPEN and (self._ready(s) or not self._fresh(s)) for s in self.state.sockets)
+        if self.state.verified and whole:
             for old in self._on(lane):
                 self._close(old)
-
-    def _ask_soon(self) -> None:
-        if not self.state.probing and self.state.probe_at is None:
-            self._set(probe_at=self.now)
-            self._probe()
 
     # ---- small things -----------------------------------------------------------------------------------------------
 
@@ -374,11 +366,9 @@ class _Step:
         self._update(socket, phase=Phase.CLOSING, since=self.now)
         self.commands.append(Close(socket.id, abort))
 
-    def _report(self, what: What, socket: Socket | None = None) -> None:
-        token = self.state.token if socket is None else socket.token
-        if token is not None:
-            where = (None, None) if socket is None else (socket.id, socket.lane)
-            self.commands.append(Report(what, token, *where))
+    def _report(self, what: What, token: TokenId, socket: Socket | None = None) -> None:
+        where = (None, None) if socket is None else (socket.id, socket.lane)
+        self.commands.append(Report(what, token, *where))
 
     def _update(self, socket: Socket, **changes: object) -> None:
         changed = replace(socket, **changes)  # type: ignore[arg-type]  # the callers name fields of Socket
