@@ -8,6 +8,9 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from fcntl import ioctl
+from struct import unpack
+from termios import TIOCOUTQ
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from websockets.frames import CloseCode as WireCode
@@ -28,8 +31,8 @@ if TYPE_CHECKING:
 _SILENT = logging.Logger("kite_relay.wire", logging.WARNING)  # noqa: LOG001 - nobody may turn it to DEBUG: URLs hold keys
 MAX_TEXTS = 1000
 """Order updates kept for a client that takes no bytes; they must not be conflated, and one more ends it."""
-MAX_UNSENT = 262_144
-"""Bytes of answers (pongs, errors) that a client which takes none may pile up."""
+LOOKS = 5
+"""How often within the send timeout it is looked whether a client took a byte."""
 
 
 class Host(Protocol):
@@ -250,7 +253,7 @@ class Client(asyncio.Protocol):
         self.paused = True
         self._host.stuck(self)
         if self._timer is None:
-            self._watch(self.transport.get_write_buffer_size())
+            self._watch(self._unsent(), self._loop.time())
 
     def resume_writing(self) -> None:
         """Catch up: what was kept goes out at once."""
@@ -266,16 +269,29 @@ class Client(asyncio.Protocol):
         if not self.paused:
             self._host.unstuck(self)
 
-    def _watch(self, unsent: int) -> None:
-        self._arm(self._host.settings.send_timeout, lambda: self._judge(unsent))
+    def _watch(self, least: int, since: float) -> None:
+        self._arm(self._host.settings.send_timeout / LOOKS, lambda: self._judge(least, since))
 
-    def _judge(self, before: int) -> None:
-        """Drop a client that took no byte since the last look; one that is only slow stays."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent < before and unsent < MAX_UNSENT:
-            self._watch(unsent)
-        else:
+    def _judge(self, least: int, since: float) -> None:
+        """Drop a client that has taken no byte for the send timeout; one that is only slow stays."""
+        unsent, now = self._unsent(), self._loop.time()
+        if unsent < least:
+            since = now
+        if now - since >= self._host.settings.send_timeout:
             self.abort(CloseCode.SLOW)
+        else:
+            self._watch(min(unsent, least), since)
+
+    def _unsent(self) -> int:
+        """Count the bytes that the client has not taken, those in the kernel too.
+
+        The kernel lets nobody write before a third of its buffer is free: until then only it knows what is taken.
+        """
+        try:
+            (queued,) = unpack("i", ioctl(self.descriptor, TIOCOUTQ, bytes(4)))
+        except OSError:  # not Linux
+            queued = 0
+        return self.transport.get_write_buffer_size() + int(queued)
 
     def _drain(self) -> None:
         """Write what the core has to say."""

@@ -12,7 +12,6 @@ from websockets.asyncio.client import ClientConnection
 from kite_relay.domain.relay_keys import Scope
 from kite_relay.domain.ticks import FULL, split
 from tests.fakes.relay_world import World, full_packet, relay_world, until
-from worker.relay_client import Client
 
 TOKENS = range(1, 3001)
 
@@ -128,33 +127,17 @@ async def test_the_queue_of_a_stalled_client_is_bounded(measured: Callable[[str,
         assert kept <= 2 * 186 * len(TOKENS) + 100
 
 
-class FakeTransport:
-    """A transport of which only the unsent bytes matter."""
-
-    unsent = 0
-    aborted = False
-
-    def get_write_buffer_size(self) -> int:
-        """Tell the bytes that the kernel has not taken."""
-        return self.unsent
-
-    def abort(self) -> None:
-        """Note it."""
-        self.aborted = True
-
-
-@pytest.mark.parametrize(("before", "after", "aborted"), [(900, 899, False), (900, 900, True), (900, 901, True)])
-async def test_only_a_client_that_took_no_byte_is_dropped(before: int, after: int, aborted: bool) -> None:
+@pytest.mark.parametrize(("taken", "seconds", "aborted"), [(0, 4.9, False), (0, 5.0, True), (1, 60.0, False)])
+async def test_only_a_client_that_took_no_byte_is_dropped(
+    taken: int, seconds: float, aborted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The timeout is for clients that take nothing, not for poor lines."""
-    world = World(send_timeout=60.0)
-    client = Client(world.relay)
-    transport = FakeTransport()
-    client.transport = transport  # type: ignore[assignment]
-    transport.unsent = after
-    client._judge(before)
-    assert transport.aborted is aborted
-    assert (client._timer is None) is aborted
-    client._disarm()
+    async with relay_world() as world, stalled(world):
+        [client] = world.relay._clients
+        monkeypatch.setattr(client, "_unsent", lambda: 900 - taken)
+        client._judge(900, asyncio.get_running_loop().time() - seconds)
+        assert client.transport.is_closing() is aborted
+        client._disarm()
 
 
 async def test_order_updates_are_kept_for_a_slow_client_and_never_conflated() -> None:
@@ -203,3 +186,18 @@ async def test_a_client_that_says_goodbye_costs_its_neighbours_nothing() -> None
         world.bus.publish_text('{"type": "message", "data": "hello"}')
         assert "hello" in await bot.recv()
         assert await asyncio.to_thread(plain.recv, 4096) == b"", "something came after the close"
+
+
+async def test_a_client_that_takes_a_little_stays() -> None:
+    """The kernel lets nobody write before a third of its buffer is free: until then only it knows what was taken."""
+    async with relay_world(send_timeout=0.3) as world, stalled(world) as plain:
+        for price in range(1, 20):
+            flood(world, price)
+        [client] = world.relay._clients
+        assert client.paused
+        for _ in range(15):
+            assert len(await asyncio.to_thread(plain.recv, 2500)) > 0
+            await asyncio.sleep(0.1)
+        assert client.paused, "it took so much that this proves nothing"
+        assert world.relay.stats.closes[4008] == 0
+        await until(lambda: world.relay.stats.closes[4008] == 1)
