@@ -130,8 +130,8 @@ class Circuit:
             if self._overdue():
                 raise StoreUnavailableError(f"{self.service} has not answered the last call yet")
             now = self._clock.monotonic()
-            if self._failures:
-                self._next_try = now + self._rest_after(self._failures)
+            if self._failures:  # others wait as if this one had failed already
+                self._next_try = now + self._rest_after(self._failures + 1)
             flight = _Flight(self._clock.now(), now + self._patience)
             self._flights = self._flights | {flight}
             return flight
@@ -154,7 +154,8 @@ class Circuit:
         with self._lock:
             now = self._clock.monotonic()
             self._failures += 1
-            self._next_try = now + self._rest_after(self._failures)
+            others = len(self._flights) - 1  # each of them is the next try already
+            self._next_try = now + self._rest_after(self._failures + others)
             if self._failures > 1 or now > flight.overdue_at:
                 code = error.finding if isinstance(error, RefusedError) else f"{self.service}_unreachable"
                 self._down = Down(code, self._since(flight), str(error))

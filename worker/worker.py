@@ -47,6 +47,7 @@ RESOLVE_AGAIN_SECONDS = 60.0
 RESOLVE_EVERY_SECONDS = 6 * 3600.0
 DRAIN_SECONDS = 1.5
 CALENDAR_SECONDS = MAX_AGE.total_seconds()
+AFTER_THE_TOKEN_SECONDS = 5.0
 POLL_SECONDS = WAIT_SECONDS + 5.0
 SERVICES = {"ssm": PATIENCE_SECONDS, "sqs": POLL_SECONDS, "dynamodb": PATIENCE_SECONDS}
 """How long a call to each may take."""
@@ -234,7 +235,8 @@ class Worker:
             await asyncio.to_thread(self.prices.write, self.prices.snapshot())
 
     async def _keep_calendar(self) -> None:
-        """Learn what an operator has declared, beside the loop: the metrics tell by it whether the market is live."""
+        """Learn what an operator has declared, after what the feed needs: the metrics' market_live goes by it."""
+        await asyncio.sleep(AFTER_THE_TOKEN_SECONDS)
         while True:
             await asyncio.to_thread(self.calendar.current, self.clock.now())
             await asyncio.sleep(CALENDAR_SECONDS)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
@@ -52,14 +52,12 @@ class World:
         self.store: FakeTokenStore = before.store if before else FakeTokenStore(clock)  # type: ignore[arg-type]  # a clock is a clock
         self.inbox: FakeInbox = before.inbox if before else FakeInbox(clock)  # type: ignore[arg-type]
         self.board: FakeStatusBoard = before.board if before else FakeStatusBoard(clock)  # type: ignore[arg-type]
-        self.calls: dict[str, list[float]] = {name: [] for name in SERVICES}
-        self.slow = dict.fromkeys(SERVICES, 0.0)
+        self.calls: dict[str, list[float]] = {name: [] for name in ALL}
+        self.slow = dict.fromkeys(ALL, 0.0)
         """How many seconds each service hangs before it answers, or does not."""
-        self.under_way: Counter[str] = Counter()
-        self.most_under_way: Counter[str] = Counter()
+        self.under_way, self.most_under_way = Counter[str](), Counter[str]()
         self.circuits = {
-            name: Circuit(name, clock, thread=self.counting(name), patience=patience)
-            for name, patience in SERVICES.items()
+            name: Circuit(name, clock, thread=self.counting(name), patience=SERVICES[name]) for name in ALL
         }
         self.upstream = FakeUpstream(answer=self.accept_soon)
         self.ear = Recorder()
@@ -80,14 +78,19 @@ class World:
             desk=desk,
             clock=clock,
             metrics=metrics,
-            circuits=list(self.circuits.values()),
+            circuits=tuple(self.circuits.values()),
             reporter=reporter,
             seconds=10.0,
         )
+        works = (desk.run(), self.heart.run(), self.tick(), self.kite(), self.keys(), *self.watching())
+        self.tasks = [asyncio.ensure_future(work) for work in works]
+
+    def watching(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Put together what brings tokens in."""
         watch = TokenWatch(
             store=self.store,
             circuit=self.circuits["ssm"],
-            clock=clock,
+            clock=self.clock,
             seen=self.seen,
             roll=lambda: 1.0,
             interval=60.0,
@@ -100,8 +103,7 @@ class World:
             mover=self.feed,
             count=lambda _: None,
         )
-        works = (desk.run(), self.heart.run(), watch.run(), reader.run(), self.tick(), self.kite(), self.keys())
-        self.tasks = [asyncio.ensure_future(work) for work in works]
+        return watch.run(), reader.run()
 
     def counting(self, service: str) -> Callable[[Callable[[], Any]], Any]:
         """Run a call inline, note when it was made, and let a receive take its long poll."""

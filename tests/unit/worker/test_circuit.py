@@ -43,6 +43,24 @@ def test_the_second_failure_in_a_row_is_told_with_its_reason() -> None:
     assert circuit.down is None
 
 
+async def test_of_two_calls_that_fail_together_one_is_the_second_try() -> None:
+    """Two callers were under way when the service died: no third call follows within the minute."""
+    clock = FakeClock()
+    both = threading.Barrier(3)
+    circuit = Circuit("ssm", clock)
+
+    def fail_with_the_other() -> None:
+        both.wait()
+        raise StoreUnavailableError("time-out")
+
+    calls = [asyncio.create_task(circuit.call(fail_with_the_other)) for _ in range(2)]
+    await asyncio.to_thread(both.wait)
+    assert all(
+        isinstance(error, StoreUnavailableError) for error in await asyncio.gather(*calls, return_exceptions=True)
+    )
+    assert circuit.rest == pytest.approx(RESTS[1])
+
+
 async def test_a_call_that_nobody_waits_for_any_more_still_counts() -> None:
     """Its thread hangs on: it is told once it is overdue, no second one joins it, and its late answer is told too."""
     clock = FakeClock()
