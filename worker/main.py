@@ -1,6 +1,7 @@
 """The worker's composition root: settings in, one asyncio process out. `python -m worker.main` runs it."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -53,7 +54,8 @@ def main() -> None:
         code = CONFIGURATION_EXIT
     # a thread may hang for many seconds in a call to a dead service; all that matters is saved and closed by now
     logging.shutdown()
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # where nobody takes the log any more, or its disk is full
+        sys.stdout.flush()
     os._exit(code)
 
 

@@ -9,6 +9,7 @@ from kite_relay.adapters.aws import make_client
 from kite_relay.adapters.clock import SystemClock
 from kite_relay.adapters.env_file import EnvFile, FileTokenStore
 from kite_relay.adapters.ssm import SsmTokenStore
+from kite_relay.domain.errors import StoreUnavailableError
 from kite_relay.domain.token import LOGGED_OUT
 from kite_relay.ports import TokenStore
 from tests.fakes import FakeClock, FakeTokenStore
@@ -100,3 +101,26 @@ def test_two_openings_of_a_file_agree(tmp_path: Path) -> None:
     token = two.read()
     assert token is not None
     assert (token.value, token.generation) == ("c-token", 3)
+
+
+def test_a_token_put_by_hand_counts_on_a_disk_that_is_full(tmp_path: Path) -> None:
+    """Its version is remembered until it can be written down, and is the same then and after a restart."""
+    path, blocked = tmp_path / ".env", tmp_path / ".env.lock"
+    store = FileTokenStore(EnvFile(path, SystemClock(), lambda _: None))
+    store.write("first-token")
+    blocked.unlink()
+    blocked.mkdir()  # which stops root, too
+    path.write_text("KITE_ACCESS_TOKEN=by-hand\n")
+    token = store.read()
+    assert token is not None
+    assert (token.value, token.generation) == ("by-hand", 2)
+    assert store.read() == token
+    path.write_text("KITE_ACCESS_TOKEN=by-hand-again\n")
+    later = store.read()
+    assert later is not None
+    assert (later.value, later.generation, later.written_at > token.written_at) == ("by-hand-again", 2, True)
+    with pytest.raises(StoreUnavailableError):
+        store.write("by-a-login")
+    blocked.rmdir()
+    assert store.read() == later
+    assert FileTokenStore(EnvFile(path, SystemClock(), lambda _: None)).read() == later

@@ -26,6 +26,7 @@ RELAY_KEY = make_key(b"process".ljust(KEY_ENTROPY, b"."))
 LOUD = ROOT / "tests" / "chaos" / "loud.py"
 USER = "AB1234"
 PATIENCE = 30.0
+READY = 200
 
 
 def free_port() -> int:
@@ -99,12 +100,18 @@ class WorkerProcess:
         """Wait until it says that it is ready; returns the seconds since it was started."""
         while time.monotonic() - self.started_at < PATIENCE:
             try:
-                if (await self.get("/readyz"))[0] == 200:
+                if (await self.get("/readyz"))[0] == READY:
                     return time.monotonic() - self.started_at
             except ClientError:
                 assert self.running.returncode is None, self.output.read_text()[-3000:]
             await asyncio.sleep(0.02)
         raise AssertionError("never ready:\n" + self.output.read_text()[-3000:])
+
+    async def findings(self) -> set[str]:
+        """Ask what is wrong that hurts no client; it must be ready."""
+        status, body = await self.get("/readyz")
+        assert status == READY, body
+        return {each["code"] for each in json.loads(body)["findings"]}
 
     @asynccontextmanager
     async def client(self, *tokens: int) -> AsyncIterator[ClientConnection]:
