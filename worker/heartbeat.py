@@ -134,6 +134,7 @@ class Heart:
 
     def measure(self) -> None:
         """Bring the metrics into step."""
+        self._metrics.tasks.set(len(asyncio.all_tasks()))
         links = self._feed.open_links
         self._metrics.connected.set(len(links))
         if (heard := self._wall(max((link.heard for link in links), default=None))) is not None:

@@ -28,6 +28,7 @@ class Metrics:
         self.reconciled = self._gauge("reconcile_last_success_timestamp_seconds", "When the store was last read.")
         self.aws_errors = self._counter("aws_errors_total", "Failed calls, by service.", "service")
         self.clock_skew = self._gauge("clock_skew_seconds", "Our clock minus Kite's.")
+        self.tasks = self._gauge("tasks", "Tasks of the event loop: a leak shows here first.")
         self.build = Info(f"{PREFIX}_build", "What runs.", registry=self.registry)
 
     def render(self) -> bytes:
