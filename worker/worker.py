@@ -279,7 +279,7 @@ class Worker:
             self._missing = [{"code": "instruments_unknown", "since": since, "detail": problem}]
 
     def _offer_tickets(self) -> None:
-        record = TicketKey(secrets.token_urlsafe(32), self.clock.now())
+        record = TicketKey(f"kk_{secrets.token_urlsafe(32)}", self.clock.now())
         scrubber.learn(record.key)
         self.relay.use_ticket_key(record)
         self.desk.put(TicketKey.KEY, record.to_item())

@@ -43,12 +43,14 @@ _start = r"(?:\b|(?<=%[0-9A-Fa-f]{2}))"
 """Where a word begins; also after a URL-encoded character, whose last one is a letter or digit too."""
 _before = r"""(?:\\?["']?\s*(?:=|:|%3D|%253D)\s*|\\?["']\s*,\s*)\[?b?\\?["']?"""
 _NAMED = re.compile(rf"""(?i){_start}((?:{_names}){_before})[^\s&"',;)}}\]<>\\]+""")
+_PARAMETERS = re.compile(r"""(\\*["']Value\\*["']\s*:\s*b?\\*["'])[^"'\\]+""")
+"""What SSM is told and tells: botocore logs it at DEBUG before anybody could learn the secret in it."""
 _HEADERS = re.compile(
     r"""(?i)\b((?:(?:proxy-)?authorization|(?:set-)?cookie)(?:["']?\s*[:=]\s*|["']\s*,\s*)\[?b?["']?)[^"'\r\n]+"""
 )
 _SHAPES = re.compile(
     _start + r"v1\.[A-Za-z0-9_-]{22}\.[0-9]{1,12}\.[A-Za-z0-9_-]+"  # a login's state
-    r"|" + _start + r"kr_[A-Za-z0-9]{20,}"  # a relay key
+    r"|" + _start + r"k[krt]_[A-Za-z0-9_-]{20,}"  # the key of tickets, a relay key, a ticket
     r"|(?<=__Host-kr-owner=)[A-Za-z0-9_-]+|(?<==)[A-Za-z0-9_-]{43}(?=;\s*Path=/)"  # our cookies
     r"|\b[0-9]{8,12}:[A-Za-z0-9_-]{30,}"  # a Telegram bot's token
 )
@@ -79,7 +81,8 @@ class Scrubber:
             patterns = list(self._values.values())
         for pattern in patterns:
             text = pattern.sub(BLANK, text)
-        text = _HEADERS.sub(rf"\g<1>{BLANK}", _NAMED.sub(rf"\g<1>{BLANK}", text))
+        for names in (_PARAMETERS, _NAMED, _HEADERS):
+            text = names.sub(rf"\g<1>{BLANK}", text)
         return _SHAPES.sub(BLANK, _ATTEMPT_COOKIE.sub(rf"\g<1>{BLANK}", text))
 
 

@@ -15,13 +15,13 @@ from functions.status.app import answer
 from functions.status.routes import build
 from functions.status.services import Services
 from kite_relay.domain.records import TicketKey, session_key
+from tests.fakes.canaries import SESSION
 from tests.fakes.gateway import gateway
 from tests.fakes.relay_world import World as RelayWorld
 from tests.fakes.world import World
 from tools.simulator.catalog import Catalog
 from worker.relay_find import Directory
 
-SESSION = "a-session-of-the-owner"
 NAMES = ["NSE:NIFTY 50", "NSE:NIFTY BANK", "BSE:SENSEX"]
 NIFTY, BANK, SENSEX, INFY = 256265, 260105, 265, 408065
 DUMP = Catalog(date(2026, 11, 24)).dump()

@@ -6,6 +6,7 @@ each line read it prints what they saw since the last one: JSON with messages, p
 
 import asyncio
 import json
+import os
 import sys
 import time
 
@@ -103,4 +104,4 @@ async def main(port: int, key: str, clients: int, instruments: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(main(int(sys.argv[1]), os.environ["RELAY_KEY"], int(sys.argv[2]), int(sys.argv[3])))

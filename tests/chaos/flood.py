@@ -95,4 +95,4 @@ def main(port: int, key: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(int(sys.argv[1]), os.environ["RELAY_KEY"], int(sys.argv[2]))

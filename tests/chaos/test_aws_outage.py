@@ -16,8 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from kite_relay.domain.relay_keys import KeyRing, RelayKey, Scope, hash_key
 from tests.conftest import SOAK
+from tests.fakes.canaries import RELAY_KEY
 from tests.fakes.worker_on_aws import WORKER, Stage, set_stage
-from tests.fakes.worker_process import RELAY_KEY, free_port
+from tests.fakes.worker_process import free_port
 from tools.devstack.proxy import Proxy
 
 MINUTE, MOST_CALLS, LONGEST_SILENCE = 60.0, 2, 3.0

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kite_relay.domain.ticks import Mode
+from tests.fakes.canaries import access_token
 from tests.fakes.messages import FakeEventBus
 from tests.fakes.virtual_time import VirtualClock, VirtualLoop
 from tests.unit.feed.test_outage import World, rotated
@@ -125,11 +126,11 @@ def die(step: str, wait: float) -> float:
     with lives() as found:
 
         async def first(world: World) -> None:
-            world.store.write("token-1")
+            world.store.write(access_token(1))
             await asyncio.sleep(60 + wait)
             assert world.feed.live
             arm(world, step)
-            FakeEventBus(world.inbox).announce(rotated(world, world.store.write("token-2")))
+            FakeEventBus(world.inbox).announce(rotated(world, world.store.write(access_token(2))))
             await asyncio.sleep(300)
 
         with pytest.raises(KilledError):
@@ -148,7 +149,7 @@ def die(step: str, wait: float) -> float:
                 assert world.clock.monotonic() - began <= CONVERGED
                 await asyncio.sleep(0.25)
             took = world.clock.monotonic() - began
-            assert [line.token for line in world.upstream.standing] == ["token-2"]
+            assert [line.token for line in world.upstream.standing] == [access_token(2)]
             await asyncio.sleep(120)
             assert world.inbox.standing == {}, "the message was never done with"
             assert world.inbox.dead_letters == []

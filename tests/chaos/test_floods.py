@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from tests.fakes.worker_process import RELAY_KEY, worker_process
+from tests.fakes.canaries import RELAY_KEY
+from tests.fakes.worker_process import worker_process
 from tools.simulator import Simulator
+
+pytestmark = pytest.mark.measures
 
 FLOOD = Path(__file__).with_name("flood.py")
 MOST_MEMORY = 256.0
@@ -40,8 +44,10 @@ async def read(bot: ClientConnection, seen: list[int]) -> None:
 
 async def flood(port: int, connects: int) -> dict[str, int]:
     """Run the flood; tells what it did and what it was told."""
-    arguments = (str(FLOOD), str(port), RELAY_KEY, str(connects))
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    arguments = (str(FLOOD), str(port), str(connects))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env={**os.environ, "RELAY_KEY": RELAY_KEY}, stdout=asyncio.subprocess.PIPE
+    )
     told, _ = await process.communicate()
     assert process.returncode == 0
     return dict(json.loads(told))

@@ -9,7 +9,12 @@ from tools.bench.handover.swaps import LATE, LOADS, Bench, bench
 
 QUICK, LOAD = LOADS
 LOGIN_TO_LIVE, GAP = 5.0, 2.0
-pytestmark = [pytest.mark.promise(10), pytest.mark.xdist_group("processes"), pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.measures,
+    pytest.mark.promise(10),
+    pytest.mark.xdist_group("processes"),
+    pytest.mark.timeout(3600),
+]
 
 
 async def handed_over(programs: Bench) -> int:

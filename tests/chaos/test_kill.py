@@ -11,7 +11,12 @@ from tests.fakes.worker_process import worker_process
 from tools.simulator import Simulator
 
 READY, FIRST_TICK, DRAINED = 5.0, 10.0, 5.0
-pytestmark = [pytest.mark.promise(18), pytest.mark.xdist_group("processes"), pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.measures,
+    pytest.mark.promise(18),
+    pytest.mark.xdist_group("processes"),
+    pytest.mark.timeout(3600),
+]
 
 
 async def test_a_worker_that_was_killed_is_back(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import sys
 import time
@@ -33,6 +34,8 @@ TRICKLE = 1000
 LOUDER = 1.1
 """How much the neighbours' p99 may grow. A few seconds on a busy machine cannot tell; the long form judges it."""
 
+pytestmark = pytest.mark.measures
+
 
 class Crowd:
     """The neighbours, in a process of their own."""
@@ -55,8 +58,10 @@ class Crowd:
 @contextlib.asynccontextmanager
 async def neighbours(world: World, count: int) -> AsyncIterator[Crowd]:
     """Connect clients that read all the time."""
-    command = (str(CROWD), str(world.relay.port), world.key, str(count), str(len(WATCHED)))
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdin=PIPE, stdout=PIPE)
+    command = (str(CROWD), str(world.relay.port), str(count), str(len(WATCHED)))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, env={**os.environ, "RELAY_KEY": world.key}, stdin=PIPE, stdout=PIPE
+    )
     try:
         crowd = Crowd(process)
         await crowd.heard()

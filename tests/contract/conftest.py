@@ -8,6 +8,8 @@ from unittest import mock
 import pytest
 from moto.server import ThreadedMotoServer
 
+from kite_relay.adapters.aws import make_client
+
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
@@ -25,6 +27,7 @@ def aws() -> Iterator[str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     with mock.patch.dict(os.environ, variables):
+        make_client("ssm", read_seconds=60).get_parameters(Names=["nothing"])  # the first answer takes moto seconds
         yield endpoint
     server.stop()
 

@@ -17,6 +17,7 @@ from kite_relay.adapters.kite_rest import KiteRest
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, LoginRefusedError, TokenRejectedError
 from kite_relay.ports import KiteSession
 from tests.fakes import FakeKiteSession, FakeParameters
+from tests.fakes.canaries import API_SECRET
 from tools.simulator import Simulator
 
 Controls = Callable[..., Any]
@@ -36,7 +37,7 @@ def controls() -> Iterator[tuple[Simulator, Controls]]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    simulator = Simulator(seed=5)
+    simulator = Simulator(seed=5, api_secret=API_SECRET)
     asyncio.run_coroutine_threadsafe(simulator.__aenter__(), loop).result(10)
 
     def call(name: str, **options: Any) -> Any:
@@ -52,7 +53,7 @@ def controls() -> Iterator[tuple[Simulator, Controls]]:
     loop.close()
 
 
-def client(root: str, secret: str = "simulator-secret") -> KiteRest:
+def client(root: str, secret: str = API_SECRET) -> KiteRest:
     """Make our client with the simulated app's keys."""
     return KiteRest(root, FakeParameters(api_key="simulatorkey", api_secret=secret), lambda _: None)
 

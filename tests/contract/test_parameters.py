@@ -11,6 +11,7 @@ from kite_relay.adapters.ssm import SsmParameters
 from kite_relay.domain.errors import ConfigurationError
 from kite_relay.ports import Parameters, required
 from tests.fakes import FakeParameters
+from tests.fakes.canaries import canary
 
 
 @pytest.fixture(params=["fake", "ssm", "file"])
@@ -55,10 +56,10 @@ def test_a_document_comes_back_whole(parameters: Parameters) -> None:
 def test_settings_do_not_mix(parameters: Parameters) -> None:
     """Each name has its own value and version."""
     parameters.write("api_key", "key-one", secret=True)
-    parameters.write("api_secret", "secret-one", secret=True)
-    assert parameters.write("api_secret", "secret-two", secret=True) == 2
+    parameters.write("api_secret", canary("ApiSecret", 1), secret=True)
+    assert parameters.write("api_secret", canary("ApiSecret", 2), secret=True) == 2
     assert required(parameters, "api_key") == "key-one"
-    assert required(parameters, "api_secret") == "secret-two"
+    assert required(parameters, "api_secret") == canary("ApiSecret", 2)
 
 
 def test_a_required_one_must_be_there(parameters: Parameters) -> None:

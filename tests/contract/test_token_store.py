@@ -13,6 +13,7 @@ from kite_relay.domain.errors import StoreUnavailableError
 from kite_relay.domain.token import LOGGED_OUT
 from kite_relay.ports import TokenStore
 from tests.fakes import FakeClock, FakeTokenStore
+from tests.fakes.canaries import access_token
 
 Learned = list[str]
 
@@ -42,28 +43,28 @@ def test_an_empty_store_holds_nothing(store: TokenStore) -> None:
 
 def test_generations_only_grow(store: TokenStore) -> None:
     """Each write gets a greater generation, the same value again too."""
-    generations = [store.write(value) for value in ("first-token", "second-token", "second-token", LOGGED_OUT)]
+    generations = [store.write(value) for value in (access_token(1), access_token(2), access_token(2), LOGGED_OUT)]
     assert generations == sorted(set(generations))
     assert generations[0] >= 1
 
 
 def test_the_newest_is_read(store: TokenStore) -> None:
     """What was written last comes back with its generation and its time, and peek agrees."""
-    store.write("first-token")
-    generation = store.write("second-token")
+    store.write(access_token(1))
+    generation = store.write(access_token(2))
     token, stamp = store.read(), store.peek()
     assert token is not None
     assert stamp is not None
-    assert (token.value, token.generation) == ("second-token", generation)
+    assert (token.value, token.generation) == (access_token(2), generation)
     assert (stamp.generation, stamp.written_at) == (token.generation, token.written_at)
     assert token.written_at.utcoffset() == timedelta(0)
     assert abs(token.written_at - datetime.now(UTC)) < timedelta(minutes=1)
-    assert "second-token" not in repr(token)
+    assert access_token(2) not in repr(token)
 
 
 def test_a_logout_is_a_generation_without_a_token(store: TokenStore) -> None:
     """The worker must notice a logout, so it is a version like any other."""
-    first = store.write("first-token")
+    first = store.write(access_token(1))
     second = store.write(LOGGED_OUT)
     token = store.read()
     assert token is not None
@@ -74,10 +75,10 @@ def test_a_logout_is_a_generation_without_a_token(store: TokenStore) -> None:
 @pytest.mark.parametrize("store", ["ssm", "file"], indirect=True)
 def test_a_secret_is_learned_whenever_it_passes(store: TokenStore, learned: Learned) -> None:
     """The scrubber knows a token before anyone can log it."""
-    store.write("first-token")
-    assert learned == ["first-token"]
+    store.write(access_token(1))
+    assert learned == [access_token(1)]
     store.read()
-    assert learned == ["first-token"] * 2
+    assert learned == [access_token(1)] * 2
 
 
 @pytest.mark.parametrize("value", ["a#b c", 'it\'s "quoted"', "back\\slash", "$HOME `x`", "=", "émoji"])
@@ -107,7 +108,7 @@ def test_a_token_put_by_hand_counts_on_a_disk_that_is_full(tmp_path: Path) -> No
     """Its version is remembered until it can be written down, and is the same then and after a restart."""
     path, blocked = tmp_path / ".env", tmp_path / ".env.lock"
     store = FileTokenStore(EnvFile(path, SystemClock(), lambda _: None))
-    store.write("first-token")
+    store.write(access_token(1))
     blocked.unlink()
     blocked.mkdir()  # which stops root, too
     path.write_text("KITE_ACCESS_TOKEN=by-hand\n")

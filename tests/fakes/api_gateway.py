@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.fakes.canaries import watch
 from tools.devstack.gateway import Handler, make_context, make_event
 
 DOMAIN = "abc.execute-api.ap-south-1.amazonaws.com"
@@ -38,6 +39,7 @@ class Browser:
             given["cookie"] = "; ".join(f"{name}={value}" for name, value in self.jar.items())
         raw = self.handler(make_event(method, target, headers=given.items(), domain=DOMAIN), make_context("login"))
         answer = Answer(raw["statusCode"], raw["headers"], raw.get("cookies", []), raw.get("body", ""))
+        watch.look(f"the page {target.partition('?')[0]}", f"{answer.headers}\n{answer.body}")
         for cookie in answer.cookies:
             name, _, value = cookie.split(";")[0].partition("=")
             if "Max-Age=0" in cookie:

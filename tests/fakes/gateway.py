@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.fakes.canaries import watch
 from tools.devstack.gateway import Handler, make_context, make_event
 
 
@@ -22,6 +23,7 @@ def _serve(handler: Handler) -> type[BaseHTTPRequestHandler]:
             answer = handler(event, make_context("status"))
             text = answer.get("body") or ""
             payload = b64decode(text) if answer.get("isBase64Encoded") else text.encode()
+            watch.look(f"the page {self.path.partition('?')[0]}", repr(answer.get("headers")).encode() + payload)
             self.send_response(answer["statusCode"])
             for name, value in answer.get("headers", {}).items():
                 self.send_header(name, value)

@@ -2,6 +2,7 @@
 
 from kite_relay.domain.errors import LoginRefusedError, TokenRejectedError
 from kite_relay.ports import KiteLogin
+from tests.fakes import canaries
 from tests.fakes.trouble import FakeClock, Fallible
 
 
@@ -27,7 +28,7 @@ class FakeKiteSession(Fallible):
     def issue_request_token(self, user_id: str = "AB1234") -> str:
         """Log a user in at Zerodha; returns what the redirect carries."""
         self._issued += 1
-        token = f"request-token-{self._issued:04d}"
+        token = canaries.canary("RequestToken", self._issued)
         self._request_tokens[token] = user_id
         return token
 
@@ -37,7 +38,7 @@ class FakeKiteSession(Fallible):
         user_id = self._request_tokens.pop(request_token, None)
         if user_id is None:
             raise LoginRefusedError("Token is invalid or has expired.")
-        access_token = f"access-token-{self._issued:04d}-{user_id}"
+        access_token = canaries.access_token(self._issued)
         self.alive[access_token] = user_id
         return KiteLogin(access_token, user_id, self._clock.now())
 

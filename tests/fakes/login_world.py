@@ -14,6 +14,7 @@ from tests.fakes import (
     FakeTokenStore,
 )
 from tests.fakes.api_gateway import Browser
+from tests.fakes.canaries import API_SECRET
 
 OWNER = "__Host-kr-owner"
 
@@ -76,7 +77,7 @@ def make_world() -> World:
     return World(
         clock,
         FakeTokenStore(clock),
-        FakeParameters(api_key="the-api-key", api_secret="the-api-secret-0123456789"),
+        FakeParameters(api_key="the-api-key", api_secret=API_SECRET),
         FakeEventBus(),
         FakeStatusBoard(clock),
         FakeKiteSession(clock),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kite_relay.domain.events import DETAIL_TYPE, SOURCE, TokenRotated
 from kite_relay.ports import Message
+from tests.fakes.canaries import watch
 from tests.fakes.trouble import FakeClock, Fallible
 
 
@@ -21,6 +22,7 @@ class FakeEventBus(Fallible):
     def announce(self, event: TokenRotated) -> None:
         """Publish."""
         self._called("announce")
+        watch.look("an event", json.dumps(event.to_detail()))
         self.events.append(event)
         if self._inbox:
             envelope = {"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": event.to_detail()}
@@ -62,6 +64,7 @@ class FakeInbox(Fallible):
 
     def send(self, body: str) -> None:
         """Put a message into the queue."""
+        watch.look("a queue's message", body)
         self.standing[str(next(self._numbers))] = _Standing(body, self._clock.monotonic())
 
     def receive(self, wait_seconds: float) -> Sequence[Message]:
@@ -103,5 +106,6 @@ class FakeNotifier(Fallible):
     def notify(self, title: str, body: str) -> Sequence[str]:
         """Send."""
         self._called("notify")
+        watch.look("a notification", f"{title}\n{body}")
         self.sent.append((title, body))
         return list(self.failing)

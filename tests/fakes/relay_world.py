@@ -7,21 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from websockets.asyncio.client import ClientConnection, connect
 
 from kite_relay.domain.errors import LimitExceededError, StoreUnavailableError
 from kite_relay.domain.records import TicketKey
-from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
+from kite_relay.domain.relay_keys import KeyRing, RelayKey, Scope, hash_key
 from kite_relay.domain.ticks import Mode
 from kite_relay.ports import Parameter
+from tests.fakes import canaries
 from worker.bus import Bus
 from worker.relay import Relay
 from worker.relay_settings import RelaySettings
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 INFY, SBIN, NIFTY = 408065, 779521, 256265
-TICKET_KEY = TicketKey("0123456789abcdef0123456789abcdef")
+TICKET_KEY = TicketKey(canaries.TICKET_KEY)
 ORIGIN = "https://dashboard.example"
 
 
@@ -81,7 +83,7 @@ class HandParameters:
 
     def make(self, name: str, *scopes: Scope) -> str:
         """Add a key; returns it."""
-        key = make_key(name.encode().ljust(KEY_ENTROPY, b"."))
+        key = "kr_" + canaries.canary("RelayKey", crc32(name.encode()))
         entry = RelayKey(name, hash_key(key), frozenset(scopes or (Scope.TICKS,)), NOW)
         self.ring = self.ring.add(entry)
         return key

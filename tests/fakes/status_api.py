@@ -11,15 +11,15 @@ from functions.status.app import answer
 from functions.status.routes import build
 from functions.status.services import Services
 from kite_relay.domain.records import session_key
-from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
+from kite_relay.domain.relay_keys import KeyRing, RelayKey, Scope, hash_key
+from tests.fakes.canaries import RELAY_KEY, SESSION, watch
 from tests.fakes.world import World, ist
 
 DOMAIN = "kite.example"
 ORIGIN = f"https://{DOMAIN}"
 RELAY_URL = "wss://relay.example/"
-SESSION = "a-session-of-the-owner"
 OWNER_COOKIE = f"__Host-kr-owner={SESSION}"
-KEY = make_key(bytes(range(KEY_ENTROPY)))
+KEY = RELAY_KEY
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class StatusApi:
         """Ask, and read the answer as API Gateway would."""
         raw = answer(lambda: self.app, http_event(method, path, **event), None)
         body = b64decode(raw["body"]).decode("latin-1") if raw.get("isBase64Encoded") else raw["body"]
+        watch.look(f"the page {path}", f"{raw['headers']}\n{body}")
         return Answer(raw["statusCode"], raw["headers"], body, raw)
 
     def owner(self, path: str, method: str = "GET", **event: Any) -> Answer:

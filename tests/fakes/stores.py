@@ -10,6 +10,7 @@ from typing import Any
 
 from kite_relay.domain.token import AccessToken, TokenStamp
 from kite_relay.ports import Item, Parameter
+from tests.fakes.canaries import watch
 from tests.fakes.trouble import FakeClock, Fallible
 
 
@@ -112,7 +113,9 @@ class FakeStatusBoard(Fallible):
         return expiry is None or expiry > self._clock.now().timestamp()
 
     def _keep(self, key: str, item: Item, expiry: int | None) -> None:
-        self.items[key] = (json.loads(json.dumps(dict(item), allow_nan=False)), expiry)
+        text = json.dumps(dict(item), allow_nan=False)
+        watch.look(f"the board's {key.partition('#')[0]}", text)
+        self.items[key] = (json.loads(text), expiry)
 
 
 def _whole(expires_at: datetime | None) -> int | None:

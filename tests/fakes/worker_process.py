@@ -18,11 +18,11 @@ from aiohttp import ClientError, ClientSession
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
-from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
+from kite_relay.domain.relay_keys import KeyRing, RelayKey, Scope, hash_key
+from tests.fakes.canaries import API_SECRET, RELAY_KEY
 from tools.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
-RELAY_KEY = make_key(b"process".ljust(KEY_ENTROPY, b"."))
 LOUD = ROOT / "tests" / "chaos" / "loud.py"
 USER = "AB1234"
 PATIENCE = 30.0
@@ -61,7 +61,7 @@ class WorkerProcess:
         ring = KeyRing().add(RelayKey("bot", hash_key(RELAY_KEY), frozenset({Scope.TICKS}), datetime.now(UTC)))
         written = self.folder / ".env.new"
         written.write_text(
-            f"KITE_API_KEY=simulatorkey\nKITE_API_SECRET=simulator-secret\nKITE_ACCESS_TOKEN={token}\n"
+            f"KITE_API_KEY=simulatorkey\nKITE_API_SECRET={API_SECRET}\nKITE_ACCESS_TOKEN={token}\n"
             f"KITE_RELAY_KEYS='{json.dumps(json.loads(ring.to_json()))}'\n"
         )
         written.replace(self.folder / ".env")

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 from functions.login_callback import app
 from kite_relay.adapters.aws import make_client
 from tests.fakes.api_gateway import Browser
+from tests.fakes.canaries import API_SECRET
 from tools.simulator import Simulator
 
 NAME = "login-test"
@@ -45,7 +46,7 @@ class Place:
     def make(self) -> str:
         """Make what the template makes, in an AWS that holds nothing else; returns the queue's address."""
         moto_api_backend.reset()
-        for name, value in (("api_key", "simulatorkey"), ("api_secret", "simulator-secret")):
+        for name, value in (("api_key", "simulatorkey"), ("api_secret", API_SECRET)):
             self.ssm.put_parameter(Name=f"/{NAME}/{name}", Value=value, Type="SecureString", Overwrite=True)
         make_client("dynamodb", read_seconds=30).create_table(
             TableName=NAME,
@@ -116,7 +117,7 @@ def aws_and_kite() -> Iterator[Place]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    simulator = Simulator(seed=9)
+    simulator = Simulator(api_secret=API_SECRET, seed=9)
     asyncio.run_coroutine_threadsafe(simulator.__aenter__(), loop).result(10)
     roots = {"KITE_API_ROOT": simulator.rest_root, "KITE_LOGIN_ROOT": simulator.login_root}
     try:

@@ -92,8 +92,8 @@ async def test_an_official_client_comes_through_over_tls(language: str, tmp_path
         key = world.parameters.make("desk", Scope.TICKS, Scope.ORDERS)
         await world.relay.refresh_keys()
         trust = {"NODE_EXTRA_CA_CERTS": str(front.authority), "SSL_CERT_FILE": str(front.authority)}
-        command = await command_of(language, tmp_path, key, f"wss://{front.host}")
-        async with started(*command, **trust) as program:
+        command = await command_of(language, tmp_path, f"wss://{front.host}")
+        async with started(*command, **trust, RELAY_KEY=key) as program:
             await exercise(world, program)
 
 

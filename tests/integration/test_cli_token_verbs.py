@@ -17,6 +17,7 @@ import pytest
 
 from kite_relay.config import LoginDeployable
 from kite_relay.domain.errors import TokenRejectedError
+from tests.fakes.canaries import API_SECRET
 from tests.integration.aws_and_kite import VARIABLES, Place, aws_and_kite
 from tools.cli import main, operator
 
@@ -50,7 +51,7 @@ def place(both: Place, request: pytest.FixtureRequest, tmp_path: Path, monkeypat
         for name in VARIABLES:
             monkeypatch.delenv(name)
         path = tmp_path / ".env"
-        lines = {"KITE_API_KEY": "simulatorkey", "KITE_API_SECRET": "simulator-secret", "ALLOWED_USER_IDS": "AB1234"}
+        lines = {"KITE_API_KEY": "simulatorkey", "KITE_API_SECRET": API_SECRET, "ALLOWED_USER_IDS": "AB1234"}
         lines |= {name: os.environ[name] for name in ("KITE_API_ROOT", "KITE_LOGIN_ROOT")}
         monkeypatch.delenv("KITE_API_ROOT")
         monkeypatch.delenv("KITE_LOGIN_ROOT")

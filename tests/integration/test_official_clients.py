@@ -80,15 +80,15 @@ async def started(*command: str, **variables: str) -> AsyncIterator[Program]:
         await program.stop()
 
 
-async def command_of(language: str, tmp_path: Path, key: str, root: str) -> list[str]:
+async def command_of(language: str, tmp_path: Path, root: str) -> list[str]:
     """Give the command line of a client; npm's is installed first."""
     if language == "python":
-        return [sys.executable, str(CLIENTS / "client.py"), key, root]
+        return [sys.executable, str(CLIENTS / "client.py"), root]
     need("node", "npm")
     for name in ("package.json", "client.js"):
         shutil.copy(CLIENTS / name, tmp_path)
     await run("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent", folder=tmp_path)
-    return ["node", str(tmp_path / "client.js"), key, root]
+    return ["node", str(tmp_path / "client.js"), root]
 
 
 async def exercise(world: World, program: Program) -> None:
@@ -114,16 +114,16 @@ async def test_an_official_client_needs_nothing_but_another_root(language: str, 
     async with relay_world(heartbeat=1.0) as world:
         key = world.parameters.make("desk", Scope.TICKS, Scope.ORDERS)
         await world.relay.refresh_keys()
-        command = await command_of(language, tmp_path, key, world.root)
-        async with started(*command) as program:
+        command = await command_of(language, tmp_path, world.root)
+        async with started(*command, RELAY_KEY=key) as program:
             await exercise(world, program)
 
 
 async def test_the_npm_client_stays_on_heartbeats_alone(tmp_path: Path) -> None:
     """It leaves after 5 to 10 seconds without a byte: with heartbeats it does not."""
     async with relay_world(heartbeat=1.0) as world:
-        command = await command_of("npm", tmp_path, world.key, world.root)
-        async with started(*command) as program:
+        command = await command_of("npm", tmp_path, world.root)
+        async with started(*command, RELAY_KEY=world.key) as program:
             await until(lambda: program.count("connect") == 1)
             await asyncio.sleep(11)  # the silence itself is what is tested
             assert (program.count("connect"), program.count("disconnect")) == (1, 0)
@@ -133,8 +133,8 @@ async def test_the_python_client_comes_back_after_a_restart(tmp_path: Path) -> N
     """1012, then the same port: it reconnects and restores its own subscriptions."""
     world = World()
     await world.relay.start()
-    command = await command_of("python", tmp_path, world.key, world.root)
-    async with started(*command) as program:
+    command = await command_of("python", tmp_path, world.root)
+    async with started(*command, RELAY_KEY=world.key) as program:
         await until(lambda: len(world.wanted.get("relay", {})) == 2)
         await world.relay.stop()
         await until(lambda: program.count("disconnect") == 1)

@@ -16,7 +16,7 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from kite_relay.adapters import dotenv
-from tests.fakes.canaries import hits
+from tests.fakes.canaries import API_SECRET, hits
 from tests.fakes.worker_process import LOUD
 from tools.devstack.browser import Browser, Login
 from tools.devstack.places import Ports
@@ -74,7 +74,7 @@ async def running(folder: Path, simulator: Simulator) -> AsyncIterator[Machine]:
     ports = Ports.free()
     simulator.app(f"http://localhost:{ports.page}/callback")
     folder.joinpath(".env").write_text(
-        f"# mine\nKITE_API_KEY=simulatorkey\nKITE_API_SECRET=simulator-secret\nALLOWED_USER_IDS={USER}\n"
+        f"# mine\nKITE_API_KEY=simulatorkey\nKITE_API_SECRET={API_SECRET}\nALLOWED_USER_IDS={USER}\n"
         f"KITE_API_ROOT={simulator.rest_root}\nKITE_LOGIN_ROOT={simulator.login_root}\n"
         f"KITE_TICKER_ROOT={simulator.ticker_root}\nRELAY_PORT={ports.relay}\nWEB_PORT={ports.worker}\n"
         f"STATE_DIR={folder}/state\nHEARTBEAT_SECONDS=1\n"
@@ -113,8 +113,8 @@ async def _drain(stream: asyncio.StreamReader, said: bytearray) -> None:
 @pytest.mark.promise(5)
 async def test_the_whole_day_on_one_machine(tmp_path: Path, measured: Callable[[str, object], None]) -> None:
     """Two logins, the second while ticks flow; a token put by hand; a logout. No secret, all libraries at DEBUG."""
-    secrets = {"api secret": "simulator-secret"}
-    async with Simulator(seed=3) as simulator, running(tmp_path, simulator) as machine:
+    secrets = {"api secret": API_SECRET}
+    async with Simulator(seed=3, api_secret=API_SECRET) as simulator, running(tmp_path, simulator) as machine:
         await machine.until(lambda body: body["token_expiry"]["status"] == "MISSING")
         async with Eavesdropper(machine.page) as browser:
             for generation in (1, 2):

@@ -13,6 +13,7 @@ from functions.status.app import answer
 from functions.status.openapi import document
 from kite_relay.domain.records import TicketKey
 from tests.conftest import SOAK
+from tests.fakes.canaries import TICKET_KEY
 from tests.fakes.gateway import gateway
 from tests.fakes.status_api import KEY, OWNER_COOKIE, StatusApi
 from tests.fakes.world import World
@@ -31,7 +32,7 @@ def address() -> Iterator[str]:
     """Host the real handler over a good trading morning."""
     world = World()
     world.live()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
+    world.tell(TicketKey(TICKET_KEY, world.clock.now()))
     api = StatusApi(world)
     api.log_in()
     with gateway(lambda event, context: answer(lambda: api.app, event, context)) as address:

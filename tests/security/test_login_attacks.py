@@ -14,10 +14,11 @@ from functions.web import page
 from kite_relay.domain import login
 from kite_relay.domain.login import Answer, Outcome
 from kite_relay.usecases.complete_login import complete_login
+from tests.fakes.canaries import API_SECRET, canary
 from tests.fakes.login_world import World, make_world
 
 LETTERS = string.ascii_letters + string.digits + "-_."
-STATE_KEY = login.state_key("the-api-secret-0123456789")
+STATE_KEY = login.state_key(API_SECRET)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_no_forged_state_is_accepted(world: World, measured: Callable[[str, obje
     source, accepted, count = random.Random(1), 0, 0  # noqa: S311 - a reproducible attacker
     for _ in range(1000):
         for state, bindings in forgeries(world, source):
-            answer = Answer("login", "success", "abcdefgh12345678", state)
+            answer = Answer("login", "success", canary("RequestToken"), state)
             done = complete_login(world.deployable, answer, bindings)
             accepted += done.attempt_id is not None
             count += 1

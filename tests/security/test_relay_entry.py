@@ -12,21 +12,19 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from kite_relay.domain.relay_keys import (
-    KEY_ENTROPY,
     NONCE_SIZE,
     KeyRing,
     RelayKey,
     Scope,
     hash_key,
     issue_ticket,
-    make_key,
 )
+from tests.fakes.canaries import RELAY_KEY, canary
 from tests.fakes.relay_world import NOW, ORIGIN, TICKET_KEY, HandClock
 from worker.relay_door import Door, RefusedError
 from worker.relay_settings import RelaySettings
 
-KEY = make_key(b"a good key".ljust(KEY_ENTROPY, b"."))
-REVOKED = make_key(b"a revoked key".ljust(KEY_ENTROPY, b"."))
+REVOKED = "kr_" + canary("Revoked")
 ORIGINS = (
     None,
     "null",
@@ -52,7 +50,7 @@ HEADERS: tuple[dict[str, str], ...] = (
 def make_door(clock: HandClock) -> Door:
     """Make a door that one key opens, and tickets."""
     door = Door(RelaySettings(origins=frozenset({ORIGIN})), clock)
-    door.ring = KeyRing().add(RelayKey("bot", hash_key(KEY), frozenset({Scope.TICKS}), NOW))
+    door.ring = KeyRing().add(RelayKey("bot", hash_key(RELAY_KEY), frozenset({Scope.TICKS}), NOW))
     door.ticket_key = TICKET_KEY
     return door
 
@@ -66,8 +64,15 @@ def almost() -> Iterator[str | None]:
     """Give credentials that are none, each for another reason."""
     good = ticket(1)
     yield from (None, "", "kr_", "kt_", "dashboard", "*", "null")
-    yield from (KEY[:-1], KEY + "A", KEY[:-1] + chr(ord(KEY[-1]) ^ 1), KEY.swapcase(), " " + KEY, REVOKED)
-    yield from (hash_key(KEY), hashlib.sha256(KEY.encode()).hexdigest(), "kt_" + KEY[3:])
+    yield from (
+        RELAY_KEY[:-1],
+        RELAY_KEY + "A",
+        RELAY_KEY[:-1] + chr(ord(RELAY_KEY[-1]) ^ 1),
+        RELAY_KEY.swapcase(),
+        " " + RELAY_KEY,
+        REVOKED,
+    )
+    yield from (hash_key(RELAY_KEY), hashlib.sha256(RELAY_KEY.encode()).hexdigest(), "kt_" + RELAY_KEY[3:])
     yield from (ticket(2, age=61), ticket(3, key="another worker"), ticket(4, key="x"), good[:-1], good + "A")
     yield from (good[:10] + ("A" if good[10] != "A" else "B") + good[11:], good.swapcase(), "kr_" + good[3:])
 
@@ -120,7 +125,7 @@ def test_the_right_thing_gets_in() -> None:
     async def story() -> None:
         door = make_door(HandClock())
         for origin, headers in product(ORIGINS, HEADERS):
-            assert await let_in(door, request(KEY, origin, headers), "192.0.2.1")
+            assert await let_in(door, request(RELAY_KEY, origin, headers), "192.0.2.1")
         assert await let_in(door, request(ticket(1), ORIGIN, {}), "192.0.2.1")
 
     asyncio.run(story())

@@ -11,6 +11,7 @@ from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, L
 from kite_relay.domain.records import TokenRecord, timeline_key
 from kite_relay.domain.token import IST
 from tests.fakes.api_gateway import Answer, Browser
+from tests.fakes.canaries import access_token
 from tests.fakes.login_world import OWNER, World, make_world
 
 TARGETS = ["/login", "/callback", "/login/result/x", "/login/result/expired", "/nowhere", "/logout"]
@@ -46,13 +47,13 @@ def test_a_login_is_stored_announced_and_told(world: World) -> None:
     assert "request" not in answer.location
     shown = world.browser.get(answer.location)
     assert (shown.status, "You are logged in" in shown.body) == (200, True)
-    assert [token.value for token in world.tokens.versions] == ["access-token-0001-AB1234"]
+    assert [token.value for token in world.tokens.versions] == [access_token()]
     (event,) = world.bus.events
     assert (event.generation, event.user_id, event.source) == (1, "AB1234", "login")
     assert event.parameter_name == "/kite-relay/access_token"
     record = TokenRecord.from_item(world.board.get(["token"])["token"])
     assert record is not None
-    assert (record.generation, record.token_length, record.user_id) == (1, 24, "AB1234")
+    assert (record.generation, record.token_length, record.user_id) == (1, 32, "AB1234")
     assert record.announced_at == world.clock.now()
     day = timeline_key(world.clock.now().astimezone(IST).date())
     assert [entry["what"] for entry in world.board.get([day])[day]["entries"]] == ["login", "stored", "announced"]

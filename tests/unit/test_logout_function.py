@@ -5,6 +5,7 @@ import pytest
 from functions.login_callback import app
 from kite_relay.domain.errors import KiteUnavailableError, StoreUnavailableError
 from kite_relay.domain.token import LOGGED_OUT
+from tests.fakes.canaries import access_token
 from tests.fakes.login_world import OWNER, World, make_world
 
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
@@ -23,7 +24,7 @@ def test_the_owner_logs_out(world: World) -> None:
     world.browser.follow(world.callback())
     shown = world.browser.request("POST", "/logout", SAME_ORIGIN)
     assert (shown.status, "You are logged out" in shown.body) == (200, True)
-    assert world.kite.invalidated == ["access-token-0001-AB1234"]
+    assert world.kite.invalidated == [access_token()]
     assert [token.value for token in world.tokens.versions][-1] == LOGGED_OUT
     assert [(event.generation, event.source) for event in world.bus.events] == [(1, "login"), (2, "logout")]
     assert not world.browser.jar

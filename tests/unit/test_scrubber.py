@@ -75,6 +75,9 @@ LINES = [
     "api_secret: SEEKRIT",
     "ws://host/?api_key=dashboard&access_token=SEEKRIT failed",
     "ticket='SEEKRIT'",
+    '{"Name": "/kite-relay/access_token", "Value": "SEEKRIT", "Type": "SecureString"}',
+    '\'body\': b\'{"Name": "/kite-relay/api_secret", "Value": "SEEKRIT"}\'',
+    '"Response body:\\nb\'{\\"Parameter\\": {\\"Type\\": \\"SecureString\\", \\"Value\\": \\"SEEKRIT\\"}}\'"',
 ]
 
 
@@ -90,10 +93,11 @@ def test_what_has_the_shape_of_ours_is_blanked() -> None:
     """States, relay keys and cookies of strangers are never learned, and never shown."""
     attempt = issue(b"key", FakeClock().now(), bytes(range(ENTROPY_BYTES)))
     cookie = f"__Host-kr-{attempt.attempt_id}=x{'a' * 42}"
-    line = f"redirect_params=state%3D{attempt.state} kr_abcdefghijklmnopqrstuv {cookie}"
+    keys = " ".join(f"{start}_abcdefghijklmnopqrstuv" for start in ("kr", "kt", "kk"))
+    line = f"redirect_params=state%3D{attempt.state} {keys} {cookie}"
     shown = Scrubber().scrub(line)
     assert attempt.state.rsplit(".", 1)[1] not in shown
-    assert "kr_abc" not in shown
+    assert "_abc" not in shown
     assert "xaaa" not in shown
 
 

@@ -8,6 +8,7 @@ import pytest
 from functions.web.origin import origin_of
 from kite_relay.domain.records import Notifications, TicketKey
 from kite_relay.domain.relay_keys import check_ticket
+from tests.fakes.canaries import TICKET_KEY
 from tests.fakes.status_api import KEY, ORIGIN, OWNER_COOKIE, StatusApi, http_event
 from tests.fakes.world import World
 
@@ -31,12 +32,12 @@ def api(world: World) -> StatusApi:
 def test_the_owners_page_gets_a_ticket(world: World, api: StatusApi) -> None:
     """Signed with the worker's key, good for a minute."""
     api.log_in()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
+    world.tell(TicketKey(TICKET_KEY, world.clock.now()))
     answer = api.owner("/api/feed-ticket", "POST", headers={"origin": ORIGIN})
     assert answer.status == 200
     assert answer.json["expires_at"] == "2026-11-27T10:01:00+05:30"
     assert answer.json["url"] == "wss://relay.example/"
-    assert check_ticket("the worker's key", answer.json["ticket"], world.clock.now()) == b"n" * 16
+    assert check_ticket(TICKET_KEY, answer.json["ticket"], world.clock.now()) == b"n" * 16
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_nobody_else_gets_a_ticket(
 ) -> None:
     """Another site, a stranger, a session that ended, no worker: each is a problem of its own."""
     api.log_in()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
+    world.tell(TicketKey(TICKET_KEY, world.clock.now()))
     if prepare:
         prepare(world)
     headers = {"origin": origin} if origin else {}
@@ -76,7 +77,7 @@ def test_nobody_else_gets_a_ticket(
 def test_a_relay_key_gets_no_ticket(world: World, api: StatusApi) -> None:
     """A program connects with its key; a ticket is for the owner's page alone."""
     api.log_in()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
+    world.tell(TicketKey(TICKET_KEY, world.clock.now()))
     headers = {"origin": ORIGIN, "authorization": f"Bearer {KEY}"}
     assert api.ask("/api/feed-ticket", "POST", headers=headers).status == 401
 
@@ -90,7 +91,7 @@ def test_the_browsers_own_word_on_the_site_counts_first(
 ) -> None:
     """No page can forge Sec-Fetch-Site."""
     api.log_in()
-    world.tell(TicketKey("the worker's key", world.clock.now()))
+    world.tell(TicketKey(TICKET_KEY, world.clock.now()))
     headers = {"sec-fetch-site": site} | ({"origin": origin} if origin else {})
     assert api.owner("/api/feed-ticket", "POST", headers=headers).status == status
 

@@ -10,6 +10,7 @@ from functions.status.openapi import document
 from functions.status.routes import ROUTES
 from kite_relay import __version__
 from kite_relay.domain.records import TokenCheck, TokenRecord
+from tests.fakes.canaries import SESSION
 from tests.fakes.status_api import KEY, ORIGIN, OWNER_COOKIE, StatusApi
 from tests.fakes.world import World, ist
 
@@ -135,7 +136,7 @@ def test_a_relay_key_opens_the_detail(api: StatusApi, header: str) -> None:
     [
         {},
         {"cookies": ["__Host-kr-owner=someone"]},
-        {"cookies": ["kr-owner=a-session-of-the-owner"]},
+        {"cookies": [f"kr-owner={SESSION}"]},
         {"cookies": [OWNER_COOKIE, "__Host-kr-owner=second"]},
         {"cookies": [OWNER_COOKIE + "x" * 600]},
         {"headers": {"authorization": f"Bearer {KEY}x"}},

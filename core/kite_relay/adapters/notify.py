@@ -4,6 +4,7 @@ Apprise is imported at the first message only: it loads a hundred services, and 
 """
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from kite_relay.ports import Delivery, Parameters
 
 NOTIFY_URLS = "notify_urls"
 """The secret parameter: Apprise URLs, separated by spaces or line ends."""
+SECRET_PART = 8
+"""A shorter part of a URL is a scheme, a port or an option."""
 logger = logging.getLogger(__name__)
 
 
@@ -56,16 +59,22 @@ def make_channels(parameters: Parameters, topic_arn: str, learn: Callable[[str],
     Args:
         parameters: holds `notify_urls`.
         topic_arn: the SNS topic to publish to; empty for none.
-        learn: told every URL, so that no log shows it.
+        learn: told every URL and its parts, so that no log shows it.
     """
     stored = parameters.read(NOTIFY_URLS)
     urls = stored.value.split() if stored else []
     for url in urls:
-        learn(url)
+        for secret in (url, *_parts(url)):
+            learn(secret)
     channels = [apprise_channel(number, url) for number, url in enumerate(urls, start=1)]
     if topic_arn:
         channels.append(sns_channel(topic_arn, make_client("sns")))
     return Channels(channels)
+
+
+def _parts(url: str) -> list[str]:
+    """Give what may be secret by itself: a library shows the address that it made of a URL, not the URL."""
+    return [part for part in re.split(r"[/:@?&=]+", url) if len(part) >= SECRET_PART and "." not in part]
 
 
 def apprise_channel(number: int, url: str) -> Channel:

@@ -1,8 +1,8 @@
 // The official npm client, unmodified: subscribes, prints each tick and what else happens, one JSON per line.
 const { KiteTicker } = require("kiteconnect");
-const [key, root] = process.argv.slice(2);
+const root = process.argv[2];
 const say = (what, data) => console.log(JSON.stringify({ what, data }));
-const ticker = new KiteTicker({ api_key: "bot", access_token: key, root });
+const ticker = new KiteTicker({ api_key: "bot", access_token: process.env.RELAY_KEY, root });
 ticker.on("connect", () => {
   say("connect", null);
   ticker.subscribe([408065, 256265]);

@@ -1,6 +1,7 @@
 """The official Python client, unmodified: subscribes, prints each tick and what else happens, one JSON per line."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -26,9 +27,9 @@ def on_ticks(_ticker: Any, ticks: list[dict[str, Any]]) -> None:
         say("tick", [tick["instrument_token"], tick["mode"], tick["last_price"]])
 
 
-def main(key: str, root: str) -> None:
+def main(root: str) -> None:
     """Run until killed."""
-    ticker = KiteTicker("bot", key, root=root)
+    ticker = KiteTicker("bot", os.environ["RELAY_KEY"], root=root)
     ticker.on_connect = on_connect
     ticker.on_ticks = on_ticks
     ticker.on_order_update = lambda _, order: say("order", order["order_id"])
@@ -38,4 +39,4 @@ def main(key: str, root: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

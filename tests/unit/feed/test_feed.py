@@ -9,6 +9,7 @@ import pytest
 from kite_relay.domain.errors import LimitExceededError
 from kite_relay.domain.ticks import Mode
 from kite_relay.domain.token import LOGGED_OUT, AccessToken
+from tests.fakes.canaries import access_token
 from tests.fakes.kite_lines import FakeLine, FakeUpstream, Recorder
 from tests.fakes.trouble import MORNING, FakeClock
 from worker.feed import Feed
@@ -52,7 +53,7 @@ class Rig:
     def token(self, generation: int, value: str = "") -> AccessToken:
         """Let the store be read."""
         written = MORNING + timedelta(minutes=generation)
-        token = AccessToken(value or f"token-{generation}", generation, written)
+        token = AccessToken(value or access_token(generation), generation, written)
         self.feed.token_seen(token)
         return token
 
@@ -125,7 +126,7 @@ def test_a_rejected_token_leaves_the_old_socket_alone(rig: Rig) -> None:
     questions = [asked for (asked,) in rig.ear.named("on_probe") if asked.generation == 2]
     assert len(questions) == 2  # the second was asked and never answered: no third before it is
     rig.token(3)
-    assert rig.upstream.lines[-1].token == "token-3"
+    assert rig.upstream.lines[-1].token == access_token(3)
 
 
 @pytest.mark.promise(11)
@@ -152,7 +153,7 @@ def test_a_newer_token_wins_while_one_is_being_dialled(rig: Rig) -> None:
     first = rig.upstream.lines[-1]
     rig.token(2)
     assert first.closed
-    assert rig.upstream.lines[-1].token == "token-2"
+    assert rig.upstream.lines[-1].token == access_token(2)
 
 
 def test_a_killed_socket_is_replaced_at_once_and_the_gap_is_told(rig: Rig) -> None:

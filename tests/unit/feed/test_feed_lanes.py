@@ -3,6 +3,7 @@
 import pytest
 
 from kite_relay.domain.ticks import Mode
+from tests.fakes.canaries import access_token
 from tests.unit.feed.test_feed import Rig, packet
 
 
@@ -35,7 +36,7 @@ def test_two_lanes_move_one_by_one_through_the_spare_connection() -> None:
     bring_up(rig, 1)
     bring_up(rig, 2)
     assert rig.feed.live
-    assert [line.token for line in rig.upstream.standing] == ["token-2", "token-2"]
+    assert [line.token for line in rig.upstream.standing] == [access_token(2), access_token(2)]
     assert sorted(t for line in rig.upstream.standing for t in line.modes) == list(range(1, 4001))
     assert rig.ear.named("on_gap") == []
 
@@ -47,10 +48,10 @@ def test_three_lanes_break_one_at_a_time_and_only_for_a_token_that_kite_accepts(
     bring_up(rig, 1)
     rig.token(2)
     rig.pass_time(30)
-    assert {line.token for line in rig.upstream.standing} == {"token-1"}, "broke a lane for an unknown token"
+    assert {line.token for line in rig.upstream.standing} == {access_token(1)}, "broke a lane for an unknown token"
     verified(rig)
     bring_up(rig, 2)
-    assert {line.token for line in rig.upstream.standing} == {"token-2"}
+    assert {line.token for line in rig.upstream.standing} == {access_token(2)}
     assert sorted(t for line in rig.upstream.standing for t in line.modes) == list(range(1, 9001))
     assert len(rig.ear.named("on_gap")) == 3
 

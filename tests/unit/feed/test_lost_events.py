@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from kite_relay.domain.ticks import Mode
+from tests.fakes.canaries import access_token
 from tests.fakes.virtual_time import VirtualClock, run
 from tests.unit.feed.test_outage import World
 
@@ -28,13 +29,13 @@ def test_with_every_event_lost_a_new_token_is_found(measured: Callable[[str, obj
     async def story(clock: VirtualClock) -> float:
         world = World(clock)
         world.feed.bus.want("bot", {1: Mode.LTP})
-        world.store.write("token-0")
+        world.store.write(access_token(0))
         await asyncio.sleep(120)
         longest = 0.0
         for number in range(1, 31):
             await asyncio.sleep(number * 1.9)
-            world.store.write(f"token-{number}")
-            longest = max(longest, await seconds_to(world, f"token-{number}"))
+            world.store.write(access_token(number))
+            longest = max(longest, await seconds_to(world, access_token(number)))
         assert world.inbox.calls["receive"] > 0, "the queue was asked all the time, and had nothing"
         return longest
 
@@ -49,9 +50,9 @@ def test_a_boot_needs_no_message(measured: Callable[[str, object], None]) -> Non
 
     async def story(clock: VirtualClock) -> float:
         world = World(clock)
-        world.store.write("token-1")
+        world.store.write(access_token(1))
         world.feed.bus.want("bot", {1: Mode.LTP})
-        return await seconds_to(world, "token-1")
+        return await seconds_to(world, access_token(1))
 
     took = run(story)
     measured("seconds to the first tick after a boot with an empty queue", round(took, 2))

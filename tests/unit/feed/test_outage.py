@@ -17,6 +17,7 @@ from kite_relay.domain.events import TokenRotated
 from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.ticks import Mode
 from kite_relay.domain.token import AccessToken
+from tests.fakes.canaries import access_token
 from tests.fakes.kite import FakeKiteSession
 from tests.fakes.kite_lines import FakeLine, FakeUpstream, Recorder
 from tests.fakes.messages import FakeEventBus, FakeInbox
@@ -226,7 +227,7 @@ def test_ticks_flow_on_while_aws_is_gone(
     async def story(clock: VirtualClock) -> None:
         world = World(clock)
         world.feed.bus.want("bot", {1: Mode.LTP})
-        world.store.write("token-1")
+        world.store.write(access_token(1))
         await asyncio.sleep(120)
         assert world.feed.live
         await strike(world, dead, SHAPES[how])
@@ -249,13 +250,13 @@ def test_a_token_stored_during_the_outage_of_the_queue_is_found_by_looking() -> 
     async def story(clock: VirtualClock) -> None:
         world = World(clock)
         world.feed.bus.want("bot", {1: Mode.LTP})
-        world.store.write("token-1")
+        world.store.write(access_token(1))
         await asyncio.sleep(120)
         world.inbox.trouble = StoreUnavailableError("down")
-        world.store.write("token-2")
+        world.store.write(access_token(2))
         await asyncio.sleep(75)
         assert world.feed.live
-        assert [line.token for line in world.upstream.standing] == ["token-2"]
+        assert [line.token for line in world.upstream.standing] == [access_token(2)]
 
     run(story)
 
@@ -267,10 +268,10 @@ def test_what_happened_during_the_outage_of_the_board_is_told_after_it() -> None
     async def story(clock: VirtualClock) -> None:
         world = World(clock)
         world.feed.bus.want("bot", {1: Mode.LTP})
-        world.store.write("token-1")
+        world.store.write(access_token(1))
         await asyncio.sleep(120)
         world.board.trouble = StoreUnavailableError("down")
-        world.store.write("token-2")
+        world.store.write(access_token(2))
         await asyncio.sleep(300)
         world.board.trouble = None
         await asyncio.sleep(61)
@@ -321,7 +322,7 @@ def test_the_announcement_is_confirmed_only_when_the_move_is_done() -> None:
         bus = FakeEventBus(world.inbox)
         world.feed.bus.want("bot", {1: Mode.LTP})
         world.inbox.send("poison")
-        generation = world.store.write("token-1")
+        generation = world.store.write(access_token(1))
         bus.announce(rotated(world, generation))
         await asyncio.sleep(5)
         assert world.feed.live
