@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from kite_relay.domain.events import DETAIL_TYPE, SOURCE, TokenRotated
+from kite_relay.domain.records import Heartbeat
 from tools.simulator import Simulator
 from tools.simulator.server import API_KEY
 
@@ -155,11 +156,25 @@ class Stage:
         self._processes.append(Process(process))
         return self._processes[-1]
 
+    async def heartbeat(self) -> dict[str, Any]:
+        """Read what the workers told the board last."""
+        found = await asyncio.to_thread(
+            self.cloud.dynamodb.get_item, TableName="board", Key={"key": {"S": Heartbeat.KEY}}
+        )
+        return dict(json.loads(found["Item"]["item"]["S"]))
+
     async def until_empty(self, url: str) -> None:
         """Wait until a queue holds nothing."""
         async with asyncio.timeout(CONVERGE_SECONDS):
             while await asyncio.to_thread(self.cloud.count, url):  # noqa: ASYNC110 - moto has no events
                 await asyncio.sleep(0.2)
+
+    async def until_told(self, right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until the worker's heartbeat on the board says the right thing; gives it."""
+        async with asyncio.timeout(CONVERGE_SECONDS):
+            while not right(beat := await self.heartbeat()):  # noqa: ASYNC110 - moto has no events
+                await asyncio.sleep(0.2)
+        return beat
 
     async def end(self) -> None:
         """End what still runs."""

@@ -16,7 +16,6 @@ import pytest
 from websockets.asyncio.client import connect
 
 from kite_relay.adapters.ssm import SsmParameters
-from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
 from kite_relay.domain.ticks import FULL, split
 from tests.fakes.redis_server import RedisServer
@@ -117,13 +116,6 @@ class House(Stage):
             client = Client(socket)
             yield client
             client.reading.cancel()
-
-    async def heartbeat(self) -> dict[str, Any]:
-        """Read what the workers told the board last."""
-        found = await asyncio.to_thread(
-            self.cloud.dynamodb.get_item, TableName="board", Key={"key": {"S": Heartbeat.KEY}}
-        )
-        return dict(json.loads(found["Item"]["item"]["S"]))
 
     def sockets(self) -> list[Any]:
         """Tell the sockets at Kite."""
