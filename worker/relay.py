@@ -26,6 +26,9 @@ from worker.relay_settings import CloseCode, RelaySettings
 
 log = logging.getLogger("kite_relay.relay")
 
+MAX_GATHERED = 3000
+"""Packets that are gathered at most before they are written: a feed that catches up makes no endless messages."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -92,7 +95,8 @@ class Relay:
         self._tallies: dict[str, Tally] = {}
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._flush_at: asyncio.TimerHandle | None = None
+        self._flush_at: asyncio.Handle | None = None
+        self._gathered = 0
         self._empty = asyncio.Event()
         self._findings: dict[str, dict[str, Any]] = {}
         bus.attach(self)
@@ -208,29 +212,37 @@ class Relay:
     # ---- from the bus -----------------------------------------------------------------------------------------------
 
     def on_packets(self, packets: Packets) -> None:
-        """Pass on the packets of one upstream frame, now or with the window's others."""
+        """Pass on the packets of one upstream frame, with the others that came together or within the window."""
         began = time.perf_counter()
         self.fanout.offer(packets)
-        if not self.settings.window:
-            self.fanout.flush()
-        elif self._flush_at is None:
-            self._flush_at = asyncio.get_running_loop().call_later(self.settings.window, self._flush)
+        self._gathered += len(packets)
         self.stats.fanout_seconds += time.perf_counter() - began
         self.stats.fanouts += 1
+        if self._gathered >= MAX_GATHERED:
+            self._flush()
+        elif self._flush_at is None:
+            loop, window = asyncio.get_running_loop(), self.settings.window
+            self._flush_at = loop.call_later(window, self._flush) if window else loop.call_soon(self._flush)
 
     def on_text(self, text: str) -> None:
         """Pass on one text frame of Kite's to those whom it is for."""
         scope = audience(text)
         if scope is None:
             return
+        self._flush()  # a text overtakes no tick
         frame = text_frame(text)
         for client in list(self._clients):
             if client.may(scope):
                 client.send_text(frame)
 
     def _flush(self) -> None:
-        self._flush_at = None
+        began = time.perf_counter()
+        if self._flush_at:
+            self._flush_at.cancel()
+            self._flush_at = None
         self.fanout.flush()
+        self._gathered = 0
+        self.stats.fanout_seconds += time.perf_counter() - began
 
     # ---- from the clients -------------------------------------------------------------------------------------------
 

@@ -75,18 +75,17 @@ class Member(Protocol):
 class Group:
     """The clients that want exactly the same."""
 
-    __slots__ = ("append", "beat_due", "lagging", "members", "modes", "outlets", "pieces", "written")
+    __slots__ = ("beat_due", "lagging", "members", "modes", "outlets", "pieces")
 
     def __init__(self, modes: Mapping[int, Mode]) -> None:
         self.modes = dict(modes)
         self.pieces: list[bytes] = []
-        self.append = self.pieces.append
+        """What it gets with the next frame: filled through the routes, and emptied, never replaced."""
         self.members: set[Member] = set()
         self.outlets: list[tuple[int, Callable[[bytes], None]]] = []
         """How to write to each member that keeps up. Replaced, never changed: a write may make a member lag."""
         self.lagging: list[Member] = []
         self.beat_due = False
-        self.written = 0
 
     def sort(self, lagging: set[Member]) -> None:
         """Part the members that keep up from those that lag."""
@@ -94,20 +93,17 @@ class Group:
         self.lagging = [member for member in self.members if member in lagging]
 
 
-Appends = dict[Group, Callable[[bytes], None]]
+Takers = dict[Group, list[bytes]]
+"""The groups that want an instrument in one mode, each with its pieces."""
 
 
 class Fanout:
     """Spreads packets over groups of clients."""
 
     def __init__(self) -> None:
-        self.ticks = 0
-        """Packets written to clients, all together."""
-        self.frames = 0
-        """Messages written to clients, all together."""
         self._groups: dict[frozenset[tuple[int, Mode]], Group] = {}
         self._group_of: dict[Member, Group] = {}
-        self._routes: dict[int, tuple[Appends, Appends, Appends]] = {}
+        self._routes: dict[int, tuple[Takers, Takers, Takers]] = {}
         self._moved: dict[Member, Mapping[int, Mode]] = {}
         self._lagging: set[Member] = set()
 
@@ -143,16 +139,16 @@ class Fanout:
             full, quote, ltp = route
             if full:
                 piece = len(packet).to_bytes(2, "big") + packet
-                for append in full.values():
-                    append(piece)
+                for pieces in full.values():
+                    pieces.append(piece)
             if quote:
                 piece = pack(cut(packet, _QUOTE))
-                for append in quote.values():
-                    append(piece)
+                for pieces in quote.values():
+                    pieces.append(piece)
             if ltp:
                 piece = pack(cut(packet, _LTP))
-                for append in ltp.values():
-                    append(piece)
+                for pieces in ltp.values():
+                    pieces.append(piece)
 
     def flush(self) -> None:
         """Write what was handed to the groups, one write per client."""
@@ -176,7 +172,6 @@ class Fanout:
                     sent = 0
                 if sent != size:
                     write(frame[sent:])
-            group.written += len(pieces)
             for member in lagging:
                 member.conflate(pieces)
             pieces.clear()
@@ -206,7 +201,7 @@ class Fanout:
             group = self._groups[key] = Group(modes)
             for token, mode in modes.items():
                 route = self._routes.setdefault(token, ({}, {}, {}))
-                route[_FULL.rank - mode.rank][group] = group.append
+                route[_FULL.rank - mode.rank][group] = group.pieces
         group.members.add(member)
         group.sort(self._lagging)
         self._group_of[member] = group

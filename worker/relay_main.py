@@ -103,6 +103,7 @@ async def serve(settings: Settings) -> None:
         host=settings.relay_host,
         port=settings.relay_port,
         share_port=True,
+        window=settings.relay_window,
         origins=frozenset(settings.dashboard_origins),
     )
     url = settings.redis_url.get_secret_value()

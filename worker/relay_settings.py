@@ -32,7 +32,7 @@ class RelaySettings:
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
         share_port: let several relay processes listen on the same port; the kernel spreads clients over them.
-        window: how long ticks are gathered before they are written; 0 writes each upstream frame at once.
+        window: how long ticks are gathered before they are written; 0 gathers only what arrives together.
         origins: the pages that may use a dashboard ticket.
         trusted_proxies: whose `X-Forwarded-For` is believed; nobody else's is.
         instruments_per_client: as Kite allows per connection.

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     )
     relay_host: str = Field(default="127.0.0.1", description="Where the relay listens.")
     relay_port: int = Field(default=4603, ge=0, le=65535, description="The relay's port.")
+    relay_window: float = Field(
+        default=0.0, ge=0, le=1, description="Seconds for which ticks are gathered into one message."
+    )
     web_host: str = Field(default="127.0.0.1", description="Where health and metrics are served.")
     web_port: int = Field(default=4604, ge=0, le=65535, description="The port of health and metrics.")
     redis_url: SecretStr | None = Field(

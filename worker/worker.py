@@ -145,7 +145,10 @@ class Worker:
             ages=self.prices.ages,
         )
         relay_settings = RelaySettings(
-            host=settings.relay_host, port=settings.relay_port, origins=frozenset(settings.dashboard_origins)
+            host=settings.relay_host,
+            port=settings.relay_port,
+            window=settings.relay_window,
+            origins=frozenset(settings.dashboard_origins),
         )
         directory = Directory(self.instruments.dump, settings.instruments, clock)
         self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock, directory=directory)

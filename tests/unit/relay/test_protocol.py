@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from kite_relay.domain.relay_keys import Scope
 from kite_relay.domain.ticks import HEARTBEAT, Mode, join
 from tests.fakes.relay_world import INFY, NIFTY, SBIN, World, full_packet, index_packet, relay_world, until
+from worker.relay import MAX_GATHERED
 
 
 async def say(socket: ClientConnection, action: str, value: object) -> None:
@@ -30,10 +31,9 @@ async def test_a_subscription_starts_in_quote_and_gets_each_packet_once() -> Non
     async with relay_world() as world, world.client() as bot:
         await say(bot, "subscribe", [INFY])
         await say(bot, "subscribe", [INFY, INFY])
-        world.tick(full_packet(INFY, 1), full_packet(SBIN, 1))
-        world.tick(full_packet(INFY, 2))
-        assert await bot.recv() == join([full_packet(INFY, 1)[:44]])
-        assert await bot.recv() == join([full_packet(INFY, 2)[:44]])
+        for price in (1, 2):
+            world.tick(full_packet(INFY, price), full_packet(SBIN, price))
+            assert await bot.recv() == join([full_packet(INFY, price)[:44]])
         assert world.wanted == {"relay": {INFY: Mode.QUOTE}}
 
 
@@ -242,9 +242,30 @@ async def test_a_key_without_ticks_gets_none() -> None:
             assert "scope 'ticks'" in await error_of(bot)
 
 
-async def test_ticks_are_gathered_within_the_window() -> None:
-    """Several upstream frames become one message; nothing is lost."""
-    async with relay_world(window=0.005) as world, world.client() as bot:
+async def test_no_message_grows_without_end() -> None:
+    """A feed that catches up is written piece by piece."""
+    async with relay_world() as world, world.client() as bot:
+        await say(bot, "subscribe", [INFY])
+        for _ in range(2):
+            world.tick(*[full_packet(INFY, price) for price in range(MAX_GATHERED)])
+        for _ in range(2):
+            assert await bot.recv() == join([full_packet(INFY, price)[:44] for price in range(MAX_GATHERED)])
+
+
+async def test_a_text_overtakes_no_tick() -> None:
+    """What Kite sent first comes first."""
+    async with relay_world() as world, world.client() as bot:
+        await say(bot, "subscribe", [INFY])
+        world.tick(full_packet(INFY))
+        world.bus.publish_text('{"type": "message", "data": "hello"}')
+        assert await bot.recv() == join([full_packet(INFY)[:44]])
+        assert await bot.recv() == '{"type": "message", "data": "hello"}'
+
+
+@pytest.mark.parametrize("window", [0.0, 0.005])
+async def test_ticks_that_come_together_leave_together(window: float) -> None:
+    """Upstream frames that come at once, or within the window, become one message; nothing is lost."""
+    async with relay_world(window=window) as world, world.client() as bot:
         await say(bot, "subscribe", [INFY])
         for price in range(3):
             world.tick(full_packet(INFY, price))
