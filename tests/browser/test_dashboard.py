@@ -61,6 +61,7 @@ def test_verdict_button_and_market_are_above_the_fold(chromium: Browser, weather
     with visit(chromium, weather.origins) as tab:
         come(tab, weather, owner=False)
         assert tab.page.locator("#login").is_visible()
+        assert "Log in:" not in tab.text("body"), "the button says it already"
         for selector in ("#verdict", "#login", "#market"):
             box = tab.page.locator(selector).bounding_box()
             assert box is not None
@@ -126,6 +127,44 @@ def test_old_prices_turn_grey_and_then_are_struck(chromium: Browser, weather: We
         tab.wait(lambda: row.get_attribute("data-age") == "struck", "struck")
         assert "line-through" in str(row.locator(".price").evaluate("it => getComputedStyle(it).textDecorationLine"))
         assert re.search(r"4\d s", row.inner_text())
+
+
+def test_a_silent_worker_is_the_headline_and_nothing_of_its_own_stays_green(
+    chromium: Browser, weather: Weather
+) -> None:
+    """What is wrong and what to do stand in large, once; what the worker said last is dated."""
+    with visit(chromium, weather.origins) as tab:
+        live(tab, weather)
+        assert tab.text("#clients-title") == "Connected programs"
+        said_at = weather.world.clock.now()
+        weather.world.clock.forward(seconds=95)
+        tab.wait_for("#verdict", "The worker's last heartbeat is 9")
+        assert "wait a minute" in tab.text("#detail")
+        assert tab.text("body").count("wait a minute") == 1
+        assert tab.text("#clients-title") == f"Connected programs at {said_at:%H:%M}"
+        assert tab.page.locator("#clients .dot.live").count() == 0
+        tab.check()
+
+
+def test_a_quiet_share_is_not_struck_while_it_may_be_in_the_closing_auction(
+    chromium: Browser, weather: Weather
+) -> None:
+    """From 15:15 shares with futures do not trade on: the page says so, and calls no share's price wrong."""
+    weather.world.clock.jump(weather.world.clock.now().replace(hour=15, minute=22))
+    weather.world.beat()
+    with visit(chromium, weather.origins) as tab:
+        live(tab, weather)
+        tab.wait_for("#market", "Auction")
+        tab.wait_for("#feed", "F&O shares in auction")
+        tab.page.locator("#search").fill("infy")
+        tab.wait_for("#found", "INFY")
+        tab.page.keyboard.press("Enter")
+        tab.wait(lambda: INFY in weather.wanted(), "the subscription")
+        weather.tick({INFY: 1500.0, NIFTY: 26112.35}, at=weather.world.clock.now().timestamp() - 45)
+        ages = {token: tab.page.locator(f"tr[data-token='{token}']") for token in (INFY, NIFTY)}
+        tab.wait(lambda: ages[NIFTY].get_attribute("data-age") == "struck", "an index is not in it")
+        assert ages[INFY].get_attribute("data-age") == "grey"
+        tab.check()
 
 
 def test_search_adds_and_the_list_is_remembered(chromium: Browser, weather: Weather) -> None:

@@ -137,7 +137,7 @@ def test_another_users_token_is_named(ward: Ward) -> None:
         (lambda w: setattr(w.web, "skew", timedelta(seconds=-90)), "clock", "bad", "90 s behind"),
         (lambda w: setattr(w, "days_left", 12), "TLS", "warn", "12 days"),
         (lambda w: setattr(w, "days_left", 2), "TLS", "bad", "2 days"),
-        (lambda w: w.web.answers.pop(checks.EGRESS), "address", "bad", "does not answer"),
+        (lambda w: w.web.answers.pop(checks.EGRESS), "address", "warn", "does not answer"),
         (lambda w: w.web.answers.update({f"{PAGE}/login": Answer(500, {}, "")}), "redirect URL", "bad", "answers 500"),
     ],
 )

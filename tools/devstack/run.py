@@ -1,9 +1,12 @@
 """`make run`: everything up, one address, what to press; Ctrl-C ends all of it."""
 
 import asyncio
+import shlex
 import signal
+from pathlib import Path
 
-from tools.devstack.places import Home, Ports
+from tools.devstack.cloud import STACK, aws_env
+from tools.devstack.places import Home, Ports, program
 from tools.devstack.stack import USER_ID, DevStack, died
 from tools.devstack.trouble import StackError
 
@@ -31,6 +34,7 @@ async def run() -> None:
     try:
         async with DevStack(Home.named("run"), Ports.configured()) as stack:
             ready = True
+            command_line(stack).write_text(exports(stack), encoding="utf-8")
             print(invitation(stack))
             await _until(stopped, stack)
             print("\nStopping ...")
@@ -50,6 +54,24 @@ async def _until(stopped: asyncio.Event, stack: DevStack) -> None:
         raise StackError(died(death.result()))
 
 
+def command_line(stack: DevStack) -> Path:
+    """Tell where a shell finds what `kite-relay` must know of this stack."""
+    return stack.home.path / "shell"
+
+
+def exports(stack: DevStack) -> str:
+    """Write it: this machine's addresses in place of those that AWS would give, and the emulator's own keys."""
+    told = aws_env(stack.aws_endpoint) | {
+        "STACK_NAME": STACK,
+        "STATUS_URL": stack.page,
+        "LOGIN_URL": f"{stack.page}/login",
+        "REDIRECT_URL": f"{stack.page}/callback",
+        "KITE_RELAY_KEY": stack.relay_key,
+    }
+    path = f"export PATH={shlex.quote(str(program('dev', 'kite-relay').parent))}:$PATH"
+    return "\n".join([path, *(f"export {name}={shlex.quote(value)}" for name, value in told.items()), ""])
+
+
 def invitation(stack: DevStack) -> str:
     """Say what to open and what to press."""
     return f"""
@@ -64,5 +86,6 @@ watch the ticks go live. Log in once more while they flow: they move to the new 
     A bot's way in (KiteTicker with root= and this key)    {stack.relay}/  {stack.relay_key}
     The worker's health and metrics                        http://127.0.0.1:{stack.ports.worker}/metrics
     What each program says                                 {stack.home.logs}/
+    The command line, in another terminal                  . {command_line(stack)}; kite-relay doctor
 
 Ctrl-C ends everything."""

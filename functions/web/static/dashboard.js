@@ -36,9 +36,15 @@ function recall() {
 
 function watch(list, keep = true) {
   watched = list;
+  emptiness();
   if (keep) localStorage.setItem(KEPT, JSON.stringify(list));
   table.set(list);
   feed.want(list.map((one) => one.token));
+}
+
+function emptiness() {
+  say(find("empty"), watched === null ? "Prices appear here when the relay answers." : "Nothing here yet. Search above to add what you watch.");
+  show(find("empty"), watched === null ? feed.state !== "open" : watched.length === 0);
 }
 
 function heard(message) {
@@ -60,9 +66,9 @@ function news(facts) {
   const owner = facts.detail === "full";
   panels.verdict(facts, base);
   market.show(facts.market);
-  panels.findings(facts.findings, clock.now());
+  panels.findings(facts, clock.now());
   panels.timeline(facts.timeline);
-  panels.clients(facts.worker.clients);
+  panels.clients(facts.worker, clock.now());
   panels.versions(facts);
   for (const id of ["clients", "watch", "logout"]) show(find(id), owner);
   if (owner) feed.start();
@@ -86,8 +92,10 @@ function truth() {
   document.body.classList.toggle("is-feed-stale", since !== null);
   const cash = market.moving("NSE");
   const closed = cash === false && market.moving("NFO") === false;
-  const texts = { open: closed ? "Last prices: the market is closed" : "Live", connecting: "Connecting", waiting: "Reconnecting", refused: feedReason, off: "" };
+  const open = closed ? "Last prices: the market is closed" : market.auction ? "Live · F&O shares in auction" : "Live";
+  const texts = { open, connecting: "Connecting", waiting: "Reconnecting", refused: feedReason, off: "" };
   say(find("feed"), texts[feed.state]);
+  emptiness();
   mark(find("feed"), "data-state", closed && feed.state === "open" ? "closed" : feed.state);
 }
 

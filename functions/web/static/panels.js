@@ -11,9 +11,12 @@ function when(instant, now) {
   return make("time", { datetime: instant, title: words.utc(ms) }, words.moment(ms, now));
 }
 
-/** "Live: ticks are flowing. The token ..." is a headline and the rest; a verdict without a colon is its first sentence. */
+const BARE = new Set(["Degraded", "Down"]); // the tone says as much: what is wrong is the headline
+
+/** "Live: ticks are flowing. The token ..." is a headline and the rest; otherwise the first sentence is the headline. */
 function split(verdict) {
   const [, short, rest] = /^([^:.]{1,24}): (.+)$/.exec(verdict) ?? [];
+  if (BARE.has(short)) return split(rest[0].toUpperCase() + rest.slice(1));
   if (short) return [short, rest[0].toUpperCase() + rest.slice(1)];
   const end = verdict.indexOf(". ");
   return end < 0 ? [verdict, ""] : [verdict.slice(0, end + 1), verdict.slice(end + 2)];
@@ -22,7 +25,7 @@ function split(verdict) {
 export function verdict(facts, base) {
   const [tone, word] = words.STATUS[facts.status] ?? ["warn", facts.status];
   const [headline, rest] = split(facts.verdict);
-  const action = facts.next_action ?? "";
+  const action = facts.status === "needs_login" ? "" : (facts.next_action ?? ""); // then the button says it
   mark(find("tone"), "class", `tone ${tone}`);
   mark(find("tone").firstChild, "src", `${base}/tone-${tone}.svg`);
   say(find("tone").lastChild, word);
@@ -88,22 +91,33 @@ export class Market {
     }
   }
 
+  /** Whether shares with futures and options are in their closing auction, while others still trade. */
+  get auction() {
+    return this.rows.get("cash_cas")?.phase?.status === "CLOSING_AUCTION";
+  }
+
   /** Whether prices of this exchange should be moving now; null in auctions and pauses, and when nobody knows. */
   moving(exchange) {
     const segment = ["NFO", "BFO"].includes(exchange) ? "derivatives" : "cash";
     if (!["NSE", "BSE", "Index", "NFO", "BFO"].includes(exchange)) return null;
+    if (segment === "cash" && exchange !== "Index" && this.auction) return null; // in it or not: the token does not tell
     const status = this.rows.get(segment)?.phase?.status;
     return { LIVE: true, CLOSED: false, POST_CLOSE: false }[status] ?? null;
   }
 }
 
-export function findings(list, now) {
+/** An address in a sentence is there to be opened. */
+const linked = (text) => text.split(/(https?:\/\/\S+)/).map((part, i) => (i % 2 ? make("a", { href: part }, part.replace(/^https?:\/\//, "")) : part));
+
+export function findings(facts, now) {
+  const told = (one) => facts.verdict.includes(one.title) && one.fix === facts.next_action; // above, in large
+  const list = facts.findings.filter((one) => !told(one));
   show(find("findings"), list.length > 0);
   find("findings").lastElementChild.replaceChildren(
     ...list.map((one) =>
       make("li", { class: one.severity ?? "" },
         make("h3", {}, one.title),
-        make("p", {}, one.fix),
+        make("p", {}, ...linked(one.fix)),
         make("p", { class: "note" }, one.since ? "since " : null, one.since ? when(one.since, now) : null,
           one.hides?.length ? ` · explains ${one.hides.length} more` : null)),
     ),
@@ -132,25 +146,28 @@ export function timeline(entries) {
   );
 }
 
-export function clients(list) {
+export function clients({ clients: list, last_heartbeat: heard, pulse }, now) {
+  const known = pulse === "fresh";
+  say(find("clients-title"), known || !heard ? "Connected programs" : `Connected programs at ${words.moment(Date.parse(heard), now)}`);
   const rows = list.map((one) => {
     const dropped = one.dropped ? `${words.count(one.dropped)} dropped for slowness` : null;
     const merged = one.conflated ? `${words.count(one.conflated)} ticks merged` : null;
     const sockets = one.connections > 1 ? `${one.connections} connections` : null;
-    const trouble = [sockets, merged, dropped].filter(Boolean).join(" · ") || "keeps up";
-    return make("li", {}, dot(one.dropped ? "warn" : "live"), make("span", { class: "segment" }, one.name), make("span", { class: "note" }, trouble));
+    const trouble = [sockets, merged, dropped].filter(Boolean).join(" · ") || (known ? "keeps up" : "kept up");
+    return make("li", {}, dot(one.dropped ? "warn" : known ? "live" : "closed"), make("span", { class: "segment" }, one.name), make("span", { class: "note" }, trouble));
   });
   const none = make("li", { class: "note" }, "None. Point a program at the relay and it appears here.");
   find("clients").lastElementChild.replaceChildren(...(rows.length ? rows : [none]));
 }
 
 export function versions(facts) {
-  const { worker } = facts;
+  const { worker, token_expiry: token } = facts;
   const known = (value) => value !== undefined && value !== null;
   const parts = [
     `page ${facts.version}`,
     known(worker.version) ? `worker ${worker.version}` : null,
-    known(worker.generation) ? `token ${worker.generation}` : null,
+    known(token.generation) ? `token ${token.generation}` : null,
+    known(worker.generation) && worker.generation !== token.generation ? `the worker still on ${worker.generation}` : null,
     known(worker.subscriptions) ? `${words.count(worker.subscriptions)} subscribed` : null,
   ];
   say(find("versions"), parts.filter(Boolean).join(" · "));

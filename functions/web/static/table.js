@@ -30,14 +30,13 @@ export class Table {
     for (const [token, row] of this.rows) if (!wanted.has(token)) this.remove(token, row);
     for (const one of list) if (!this.rows.has(one.token)) this.add(one);
     find("prices").append(...list.map((one) => this.rows.get(one.token).line));
-    show(find("empty"), list.length === 0);
   }
 
   add({ token, symbol }) {
     const exchange = exchangeOf(token);
-    const price = make("span", { class: "price" }, "…");
+    const price = make("span", { class: "price" }, "–");
     const change = make("span", { class: "change" });
-    const aged = make("span", { class: "aged" }, "no tick yet");
+    const aged = make("span", { class: "aged" }, "waiting");
     const spark = make("canvas", { width: WIDTH * 2, height: HEIGHT * 2, "aria-hidden": "true" });
     const out = make("button", { class: "out", type: "button", "aria-label": `Remove ${symbol}`, title: `Remove ${symbol}` }, "×");
     out.addEventListener("click", () => this.drop(token));

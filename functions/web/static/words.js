@@ -76,7 +76,7 @@ export const PHASE = {
   CLOSED: "Closed",
   PRE_OPEN: "Pre-open",
   LIVE: "Open",
-  CLOSING_AUCTION: "Closing auction",
+  CLOSING_AUCTION: "Auction",
   POST_CLOSE: "After close",
   BETWEEN: "Between sessions",
   UNKNOWN: "Unknown",
