@@ -23,6 +23,7 @@ from worker.relay_fanout import Fanout, text_frame
 from worker.relay_find import Directory, Finder
 from worker.relay_messages import audience
 from worker.relay_settings import CloseCode, RelaySettings
+from worker.relay_strangers import Strangers
 
 log = logging.getLogger("kite_relay.relay")
 
@@ -91,7 +92,7 @@ class Relay:
             bus, self.fanout, settings.instruments_per_client, owner, Finder(directory) if directory else None
         )
         self._clients: set[Client] = set()
-        self._strangers: dict[Client, None] = {}
+        self._strangers = Strangers(settings)
         self._tallies: dict[str, Tally] = {}
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -250,16 +251,14 @@ class Relay:
         return Client(self)
 
     def arrived(self, client: Client) -> None:
-        """Take a connection that has not shown a key yet; one too many pushes out the one that waits longest.
+        """Take a connection that has not shown a key yet; one too many pushes out the one that waits longest."""
+        gone = self._strangers.add(client, client.peer)
+        if gone:
+            gone[0].refuse(gone[1])
 
-        Turning the newest away instead would let a few hundred slow handshakes shut the door for everybody.
-        """
-        if len(self._strangers) >= self.settings.handshakes:
-            oldest = next(iter(self._strangers))
-            del self._strangers[oldest]
-            self.stats.refused[0] += 1
-            oldest.transport.abort()
-        self._strangers[client] = None
+    def refused(self, status: int) -> None:
+        """Count somebody who was turned away before he had shown a key."""
+        self.stats.refused[status] += 1
 
     async def admit(self, request: Request, peer: str) -> Guest:
         """Let a client in.
@@ -278,7 +277,7 @@ class Relay:
         guest = client.guest
         if guest is None:
             return
-        self._strangers.pop(client, None)
+        self._strangers.discard(client)
         self._clients.add(client)
         tally = self._tallies.setdefault(guest.name, Tally())
         tally.connections += 1
@@ -322,7 +321,7 @@ class Relay:
 
     def gone(self, client: Client, code: int) -> None:
         """Forget a client; `code` says how it ended."""
-        self._strangers.pop(client, None)
+        self._strangers.discard(client)
         self.fanout.remove(client)
         if client not in self._clients:
             return

@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from fcntl import ioctl
+from http import HTTPStatus
 from struct import unpack
 from termios import TIOCOUTQ
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _SILENT = logging.Logger("kite_relay.wire", logging.WARNING)  # noqa: LOG001 - nobody may turn it to DEBUG: URLs hold keys
 MAX_TEXTS = 1000
 """Order updates kept for a client that takes no bytes; they must not be conflated, and one more ends it."""
+_TOO_LATE = RefusedError(HTTPStatus.REQUEST_TIMEOUT, "No key was shown in time.")
 LOOKS = 5
 """How often within the send timeout it is looked whether a client took a byte."""
 
@@ -42,6 +44,10 @@ class Host(Protocol):
 
     def arrived(self, client: "Client") -> None:
         """Take a connection that has not shown a key yet."""
+        ...
+
+    def refused(self, status: int) -> None:
+        """Count somebody who was turned away before he had shown a key."""
         ...
 
     async def admit(self, request: Request, peer: str) -> Guest:
@@ -128,7 +134,7 @@ class Client(asyncio.Protocol):
         self.write = self.transport.write
         self.descriptor = self.transport.get_extra_info("socket").fileno()
         _tune(self.transport.get_extra_info("socket"), self._host.settings)
-        self._arm(self._host.settings.handshake_timeout, self.transport.abort)
+        self._arm(self._host.settings.handshake_timeout, lambda: self.refuse(_TOO_LATE))
         self._host.arrived(self)
 
     def data_received(self, data: bytes) -> None:
@@ -168,6 +174,14 @@ class Client(asyncio.Protocol):
         self._ended = self._ended or code
         self.transport.abort()
 
+    def refuse(self, refusal: RefusedError) -> None:
+        """Turn away a connection that has shown no key; nothing waits for it to hear why."""
+        body = refusal.sentence + "\n"
+        head = f"HTTP/1.1 {refusal.status.value} {refusal.status.phrase}\r\nConnection: close\r\n"
+        self.transport.write(f"{head}Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        self.transport.abort()
+        self._host.refused(refusal.status)
+
     # ---- in ---------------------------------------------------------------------------------------------------------
 
     async def _admit(self, request: Request) -> None:
@@ -175,7 +189,7 @@ class Client(asyncio.Protocol):
         guest = None
         if response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
             try:
-                guest = await self._host.admit(request, self._peer())
+                guest = await self._host.admit(request, self.peer)
             except RefusedError as refusal:
                 response = self._wire.reject(refusal.status, refusal.sentence + "\n")
         if self.transport.is_closing():
@@ -187,7 +201,9 @@ class Client(asyncio.Protocol):
             self.guest = guest
             self._host.opened(self)
 
-    def _peer(self) -> str:
+    @property
+    def peer(self) -> str:
+        """The address that it comes from."""
         peer = self.transport.get_extra_info("peername")
         return str(peer[0]) if isinstance(peer, tuple) else "local"
 

@@ -169,9 +169,9 @@ class Door:
     def address(self, request: Request, peer: str) -> str:
         """Tell whom to count a wrong key against: the proxy's word is taken if it is one of ours, nobody else's."""
         forwarded = ",".join(request.headers.get_all("X-Forwarded-For")).rsplit(",", 1)[-1].strip()
-        if forwarded and _within(peer, self._settings.trusted_proxies):
+        if forwarded and within(peer, self._settings.trusted_proxies):
             peer = forwarded
-        return _block(peer)
+        return block(peer)
 
     def _admit_key(self, secret: str, address: str) -> Guest:
         if self.ring is None:
@@ -213,7 +213,8 @@ def _locked() -> RefusedError:
     return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys from this address; wait a minute.")
 
 
-def _within(peer: str, networks: Iterable[Network]) -> bool:
+def within(peer: str, networks: Iterable[Network]) -> bool:
+    """Tell whether an address belongs to one of these networks."""
     try:
         address = ip_address(peer)
     except ValueError:
@@ -221,7 +222,7 @@ def _within(peer: str, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-def _block(peer: str) -> str:
+def block(peer: str) -> str:
     """Give what to count by: an IPv4 address, or the /64 that an IPv6 user has to himself."""
     try:
         address = ip_address(peer.split("%", maxsplit=1)[0])

@@ -39,6 +39,7 @@ class RelaySettings:
         clients_per_key: open connections of one key.
         clients: open connections of all keys.
         handshakes: connections that have not shown a key yet; one more pushes out the one that waits longest.
+        handshakes_per_address: of these, from one address; the trusted proxies' clients are counted together only.
         handshake_timeout: how long a connection may take to show its key.
         message_size: the longest message of a client. Subscribing to 3000 instruments takes 33,000 bytes.
         message_burst: messages a client may send at once; each 1000 bytes of a message count as one more.
@@ -62,6 +63,7 @@ class RelaySettings:
     clients_per_key: int = 20
     clients: int = 2000
     handshakes: int = 256
+    handshakes_per_address: int = 32
     handshake_timeout: float = 10.0
     message_size: int = 65_536
     message_burst: int = 2000

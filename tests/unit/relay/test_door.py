@@ -1,7 +1,6 @@
 """Who gets in: keys, tickets, origins, and the lock."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -187,42 +186,61 @@ async def test_before_the_first_keys_nobody_gets_in() -> None:
         assert await status(world, None) == 101
 
 
-async def cut_off(world: World, first_bytes: bytes = b"") -> bool:
-    """Connect without a handshake; tells whether the relay cuts the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.relay.port)
-    writer.write(first_bytes)
-    try:
-        return await reader.read() == b""
-    except ConnectionError:
-        return True
-    finally:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+async def told(reader: asyncio.StreamReader) -> int:
+    """Read to the end of a connection; gives the HTTP status that it was turned away with."""
+    answer = await reader.read()
+    assert b"\r\n\r\n" in answer
+    return int(answer.split()[1])
 
 
+@pytest.mark.promise(14)
 async def test_a_stranger_must_hurry() -> None:
-    """A connection that shows no key in time is cut."""
+    """A connection that shows no key in time is told so, and cut."""
     async with relay_world(handshake_timeout=0.01) as world:
-        assert await cut_off(world, b"GET / HTT")
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.relay.port)
+        writer.write(b"GET / HTT")
+        assert await told(reader) == 408
+        assert world.relay.stats.refused == {408: 1}
+        writer.close()
 
 
+@pytest.mark.promise(14)
 async def test_only_so_many_strangers_stand_at_the_door() -> None:
-    """One more, and the one that waits longest is cut unheard, and counted."""
+    """One more, and the one that waits longest is told 503, cut, and counted."""
     async with relay_world(handshakes=1) as world:
         first, writer = await asyncio.open_connection("127.0.0.1", world.relay.port)
         assert await status(world, None) == 101
-        assert await still_silent(first) == b""
-        assert world.relay.stats.refused == {0: 1}
+        assert await told(first) == 503
+        assert world.relay.stats.refused == {503: 1}
         writer.close()
 
 
-async def still_silent(reader: asyncio.StreamReader) -> bytes:
-    """Read to the end of a connection, however it ends."""
-    try:
-        return await reader.read()
-    except ConnectionError:
-        return b""
+@pytest.mark.promise(14)
+async def test_strangers_of_one_address_push_out_their_own_only() -> None:
+    """One address holds its share of the door and no more, and is told 429; another's handshake goes on."""
+    async with relay_world(handshakes=100, handshakes_per_address=4, trusted_proxies=()) as world:
+        other, patient = await asyncio.open_connection("127.0.0.1", world.relay.port, local_addr=("127.0.0.2", 0))
+        held = [await asyncio.open_connection("127.0.0.1", world.relay.port) for _ in range(10)]
+        assert [await told(reader) for reader, _ in held[:6]] == [429] * 6
+        assert world.relay.stats.refused == {429: 6}
+        assert len(list(world.relay._strangers)) == 5
+        patient.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await told(other) == 426, "it was cut for its neighbours"
+        for _, writer in [*held, (other, patient)]:
+            writer.close()
+        await until(lambda: not list(world.relay._strangers))
+        assert world.relay._strangers._by_address == {}
+
+
+async def test_a_proxy_of_ours_is_no_address() -> None:
+    """All clients come through Caddy from one: only what it says of them in X-Forwarded-For counts them."""
+    async with relay_world(handshakes=100, handshakes_per_address=4) as world:
+        held = [await asyncio.open_connection("127.0.0.1", world.relay.port) for _ in range(10)]
+        await until(lambda: len(list(world.relay._strangers)) == 10)
+        assert await status(world, None) == 101
+        assert world.relay.stats.refused == {}
+        for _, writer in held:
+            writer.close()
 
 
 @pytest.mark.promise(14)
