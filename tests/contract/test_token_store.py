@@ -1,6 +1,7 @@
 """The token store's contract: the fake, SSM, and a `.env` file."""
 
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,20 @@ def test_a_token_put_by_hand_counts_on_a_disk_that_is_full(tmp_path: Path) -> No
     blocked.rmdir()
     assert store.read() == later
     assert FileTokenStore(EnvFile(path, SystemClock(), lambda _: None)).read() == later
+
+
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login says that it could not store the token; the old one stands, and nothing half-written beside it."""
+    store = FileTokenStore(EnvFile(tmp_path / ".env", SystemClock(), lambda _: None))
+    store.write("first-token")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(_: int) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("kite_relay.adapters.files.os.fsync", full)
+        with pytest.raises(StoreUnavailableError, match="No space left on device"):
+            store.write("second-token")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert store.write("third-token") == 2

@@ -60,6 +60,8 @@ class World:
         self.circuits = {
             name: Circuit(name, clock, thread=self.counting(name), patience=SERVICES[name]) for name in ALL
         }
+        self.mute = False
+        """Whether Kite accepts subscriptions and sends nothing but heartbeats."""
         self.upstream = FakeUpstream(answer=self.accept_soon)
         self.ear = Recorder()
         desk = Desk(self.board, self.circuits["dynamodb"], clock)
@@ -157,7 +159,9 @@ class World:
             await asyncio.sleep(1.0)
             price += 1
             for line in self.upstream.standing:
-                if line.modes:
+                if self.mute:
+                    line.events.frame(b"\x00")
+                elif line.modes:
                     line.deliver(packet(1, price))
 
     def fakes(self, service: str) -> FakeTokenStore | FakeInbox | FakeStatusBoard:
@@ -287,6 +291,23 @@ def test_what_happened_during_the_outage_of_the_board_is_told_after_it() -> None
         assert beat.generation == 2
         assert beat.heartbeat_at is not None
         assert (clock.now() - beat.heartbeat_at).total_seconds() <= 11
+
+    run(story)
+
+
+def test_a_mute_feed_is_a_finding_and_leaves_the_worker_ready() -> None:
+    """Clients get what there is, and no other worker would get more: only what keeps them from it makes it unready."""
+
+    async def story(clock: VirtualClock) -> None:
+        world = World(clock)
+        world.mute = True
+        world.feed.bus.want("bot", {1: Mode.LTP})
+        await asyncio.sleep(60)
+        assert [each["code"] for each in world.heart.unready()] == ["token_missing"]
+        world.store.write("token-1")
+        await asyncio.sleep(240)
+        assert [each["code"] for each in world.heart.findings()] == ["feed_mute"]
+        assert world.heart.unready() == []
 
     run(story)
 
