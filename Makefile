@@ -97,6 +97,21 @@ build: $(ENVS)/sam/.stamp ## Build the Lambdas and their layer, for sam deploy (
 deploy: build ## Build, and deploy what samconfig.toml says, which `kite-relay setup` writes (ARGS: more for sam deploy)
 	@$(SAM)/sam deploy --no-confirm-changeset --no-fail-on-empty-changeset $(ARGS)
 
+.PHONY: coverage
+coverage: env ## Hold the domain to its unit tests: they take every branch of it
+	@$(DEV)/coverage erase
+	@$(DEV)/coverage run -m pytest -q -n auto --dist loadgroup tests/unit \
+	  $(addprefix --ignore=tests/unit/,feed relay simulator market/test_oracles.py)
+	@$(DEV)/coverage combine --quiet
+	@$(DEV)/coverage report
+
+.PHONY: coverage-all
+coverage-all: $(STACK) ## The same of everything else, by all tests that do not measure time (slow)
+	@$(DEV)/coverage erase
+	@$(DEV)/coverage run --source=core,functions,worker -m pytest -q -n auto --dist loadgroup --ignore=tests/chaos
+	@$(DEV)/coverage combine --quiet
+	@$(DEV)/coverage report --fail-under=90
+
 .PHONY: template
 template: env $(ENVS)/sam/.stamp ## Check the template: sam validate, sam validate --lint, and cfn-lint on what AWS makes of it
 	@AWS_DEFAULT_REGION=ap-south-1 $(SAM)/sam validate
@@ -114,7 +129,7 @@ image: ## Build the worker's image without a Docker engine, run it, and measure 
 	@infra/image.sh
 
 .PHONY: check
-check: lint template test demo ## Everything that CI runs
+check: lint template coverage test demo ## Everything that CI runs
 
 .PHONY: audit
 audit: env ## Ask PyPI whether a pinned package has a known weakness; what it cannot tell fails too

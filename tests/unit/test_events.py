@@ -27,40 +27,60 @@ def test_the_stores_own_event_says_only_where_to_look() -> None:
     assert parse_announcement(body) == StoreChanged("/kite-relay/access_token")
 
 
+@pytest.mark.parametrize("generation", [1, 2**31])
+def test_the_first_generation_counts_like_any_other(generation: int) -> None:
+    """The store begins at 1."""
+    assert parse_announcement(envelope(EVENT.to_detail() | {"generation": generation})).generation == generation  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "words"),
     [
-        {"generation": 0},
-        {"generation": "7"},
-        {"generation": True},
-        {"parameter_name": ""},
-        {"user_id": None},
-        {"minted_at": "2026-11-23T08:47:00"},
-        {"minted_at": "yesterday"},
+        ({"generation": 0}, "'generation' is no positive whole number"),
+        ({"generation": "7"}, "'generation' is no positive whole number"),
+        ({"generation": True}, "'generation' is no positive whole number"),
+        ({"parameter_name": ""}, "'parameter_name' is no text"),
+        ({"user_id": None}, "'user_id' is no text"),
+        ({"source": 5}, "'source' is no text"),
+        ({"minted_at": None}, "'minted_at' is no text"),
+        ({"minted_at": "2026-11-23T08:47:00"}, "'minted_at' is no ISO 8601 instant with an offset"),
+        ({"minted_at": "yesterday"}, "'minted_at' is no ISO 8601 instant with an offset"),
     ],
 )
-def test_a_broken_announcement_is_named(change: dict[str, object]) -> None:
+def test_a_broken_announcement_is_named(change: dict[str, object], words: str) -> None:
     """Every broken field is refused by its name."""
-    with pytest.raises(MalformedError, match=next(iter(change))):
+    with pytest.raises(MalformedError, match=f"^TokenRotated: {words}$"):
         parse_announcement(envelope(EVENT.to_detail() | change))
 
 
 @pytest.mark.parametrize("detail", [None, [], {}, {"name": ""}, {"name": 5}])
 def test_an_event_without_a_place_to_look_is_named(detail: object) -> None:
     """SSM's event is of use for the parameter's name only."""
-    with pytest.raises(MalformedError, match="Parameter Store Change: 'name'"):
+    with pytest.raises(MalformedError, match=r"^Parameter Store Change: 'name' is no text$"):
         parse_announcement(envelope(detail, "aws.ssm", "Parameter Store Change"))
 
 
+NEITHER = "the announcement is neither TokenRotated nor a Parameter Store Change"
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("body", "words"),
     [
-        "", "{", "[]", "null", "{}", '{"source": "kite-relay"}', "[" * 100_000,
-        envelope([]), envelope(None), envelope(EVENT.to_detail(), "aws.ssm"),
-        envelope(EVENT.to_detail(), kind="Parameter Store Change"),
+        ("", "the announcement is no JSON"),
+        ("{", "the announcement is no JSON"),
+        ("[" * 100_000, "the announcement is no JSON"),
+        ("[]", "the announcement is no object"),
+        ("null", "the announcement is no object"),
+        ("{}", NEITHER),
+        ('{"source": "kite-relay"}', NEITHER),
+        (envelope(EVENT.to_detail(), "aws.ssm"), NEITHER),
+        (envelope(EVENT.to_detail(), kind="Parameter Store Change"), NEITHER),
+        (envelope([]), "TokenRotated: the detail is no object"),
+        (envelope(None), "TokenRotated: the detail is no object"),
     ],
-)  # fmt: skip
-def test_anything_else_is_malformed(body: str) -> None:
+    ids=lambda value: value[:40],
+)
+def test_anything_else_is_malformed(body: str, words: str) -> None:
     """No body makes the parser fail in another way."""
-    with pytest.raises(MalformedError):
+    with pytest.raises(MalformedError, match=f"^{words}$"):
         parse_announcement(body)

@@ -1,8 +1,7 @@
 """The handover, one decision at a time; `tests/property` holds it together under anything."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +9,6 @@ from kite_relay.domain.handover import live, settled, step
 from kite_relay.domain.handover_types import (
     Close,
     Closed,
-    Command,
     Covered,
     Delivered,
     Dial,
@@ -18,16 +16,13 @@ from kite_relay.domain.handover_types import (
     DialOpened,
     DialRejected,
     FlushPassed,
-    Input,
     LanesWanted,
-    Limits,
     Phase,
     Probe,
     ProbeAccepted,
     ProbeFailed,
     ProbeRejected,
     Promote,
-    Report,
     Restore,
     State,
     Tick,
@@ -35,63 +30,13 @@ from kite_relay.domain.handover_types import (
     TokenSeen,
     What,
 )
-
-LIMITS = Limits()
-START = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
-
-
-def token(generation: int, *, usable: bool = True) -> TokenId:
-    """Name a token: each is written a day after the one before it."""
-    return TokenId(generation, START + timedelta(days=generation), usable)
-
-
-ONE, TWO = token(1), token(2)
-
-
-class Machine:
-    """The machine, its clock, and what it said last."""
-
-    def __init__(self) -> None:
-        self.state = State()
-        self.now = 100.0
-        self.roll = 0.5
-        self.heard: dict[int, float] = {}
-
-    def tell(self, event: Input) -> list[Command]:
-        """Give an input; returns the commands, without the reports."""
-        self.state, commands = step(self.state, event, self.now, self.roll)
-        self.told = [command.what for command in commands if isinstance(command, Report)]
-        return [command for command in commands if not isinstance(command, Report)]
-
-    def tell_all(self, events: Iterable[Input]) -> list[Command]:
-        """Give several; returns what the last one led to."""
-        commands: list[Command] = []
-        for event in events:
-            commands = self.tell(event)
-        return commands
-
-    def wait(self, seconds: float, heard: Iterable[int] = ()) -> list[Command]:
-        """Let time pass in ticks; `heard` are the sockets that speak all along."""
-        commands: list[Command] = []
-        end = self.now + seconds
-        while self.now < end:
-            self.now = min(self.now + 1.0, end)
-            self.heard |= dict.fromkeys(heard, self.now)
-            commands += self.tell(Tick(self.heard))
-        return commands
-
-    def flow(self, socket: int) -> list[Command]:
-        """A dial succeeds and delivers all that it shall."""
-        return self.tell_all([DialOpened(socket), Delivered(socket), Covered(socket)])
+from tests.fakes.handover import ONE, START, TWO, Machine, flowing, token
 
 
 @pytest.fixture
 def machine() -> Machine:
     """Give one that has its first token and flows on it, on socket 1."""
-    found = Machine()
-    found.tell(TokenSeen(ONE))
-    found.flow(1)
-    return found
+    return flowing()
 
 
 def test_the_first_token_is_dialled_and_asked_about_at_once() -> None:
@@ -314,83 +259,6 @@ def test_a_dial_with_a_token_that_is_no_more_the_newest_is_aborted(machine: Mach
     assert machine.tell(TokenSeen(token(3))) == [Close(2, abort=True), Probe(token(3)), Dial(3, 0, token(3))]
     assert machine.tell(DialRejected(2)) == []
     assert not machine.state.rejected
-
-
-def test_the_lanes_are_at_least_one_and_at_most_what_kite_allows(machine: Machine) -> None:
-    """What is asked beyond is another's decision."""
-    machine.tell(LanesWanted(0))
-    assert machine.state.lanes == 1
-    machine.tell(LanesWanted(9))
-    assert machine.state.lanes == LIMITS.connections
-
-
-def test_a_lane_that_nobody_needs_is_closed(machine: Machine) -> None:
-    """Its failures are no trouble either."""
-    assert machine.tell(LanesWanted(2)) == [Dial(2, 1, ONE)]
-    machine.flow(2)
-    assert machine.tell(LanesWanted(1)) == [Close(2)]
-    assert machine.tell(LanesWanted(2)) == [Dial(3, 1, ONE)]
-    assert machine.tell(LanesWanted(1)) == [Close(3, abort=True)]
-    machine.tell_all([Closed(2), DialFailed(3)])
-    assert machine.tell(LanesWanted(2)) == [Dial(4, 1, ONE)]
-
-
-@pytest.fixture
-def full() -> Machine:
-    """Give one whose three lanes flow on all the connections that Kite allows."""
-    machine = Machine()
-    machine.tell_all([LanesWanted(3), TokenSeen(ONE), ProbeAccepted(ONE)])
-    for socket in (1, 2, 3):
-        machine.flow(socket)
-    assert live(machine.state)
-    return machine
-
-
-def test_with_all_connections_in_use_one_lane_at_a_time_is_broken_and_made(full: Machine) -> None:
-    """And only once Kite has accepted the new token."""
-    assert full.tell(TokenSeen(TWO)) == [Probe(TWO)]
-    assert full.tell(ProbeAccepted(TWO)) == [Close(1)]
-    assert full.tell(Closed(1)) == [Dial(4, 0, TWO)]
-    assert full.tell(DialOpened(4)) == [Restore(4)]
-    assert full.tell(Delivered(4)) == [], "the next lane waits until this one is whole"
-    assert full.tell(Covered(4)) == [Close(2)]
-
-
-def test_with_all_connections_in_use_a_token_that_kite_refuses_breaks_nothing(full: Machine) -> None:
-    """All three lanes stay on the old one."""
-    full.tell(TokenSeen(TWO))
-    assert full.tell(ProbeRejected(TWO)) == []
-    assert full.wait(60, heard=[1, 2, 3]) == []
-
-
-def test_with_all_connections_in_use_a_verdict_is_asked_for(full: Machine) -> None:
-    """Where the answer is lost, it is asked again after a minute; nothing is broken meanwhile."""
-    full.tell(TokenSeen(TWO))
-    assert full.tell(ProbeFailed(TWO)) == []
-    assert full.wait(59, heard=[1, 2, 3]) == []
-    assert full.wait(1, heard=[1, 2, 3]) == [Probe(TWO)]
-
-
-def test_a_lane_without_a_socket_takes_the_place_of_a_second_one_elsewhere(machine: Machine) -> None:
-    """Two lanes in the middle of their handovers, a third is wanted: one gives its older socket up."""
-    machine.tell(LanesWanted(2))
-    machine.flow(2)
-    machine.tell(TokenSeen(TWO))
-    machine.tell(DialOpened(3))
-    commands = machine.tell(LanesWanted(3))
-    assert commands == [Promote(3, 1), Close(1)]
-    assert machine.tell(Tick(machine.heard)) == [], "one is enough"
-    assert machine.tell(Closed(1)) == [Dial(4, 2, TWO)]
-
-
-def test_the_lanes_without_any_socket_are_dialled_first(machine: Machine) -> None:
-    """A lane that flows on the old token can wait; one that waits for its backoff holds no other up."""
-    machine.tell(LanesWanted(2))
-    assert machine.tell(TokenSeen(TWO)) == [Close(2, abort=True), Probe(TWO), Dial(3, 1, TWO)]
-    assert machine.tell(DialFailed(3)) == [Dial(4, 0, TWO)]
-    assert machine.tell(DialFailed(4)) == []
-    machine.now += 0.25
-    assert machine.tell(Tick()) == [Dial(5, 1, TWO)]
 
 
 def test_after_the_flush_what_opened_before_proves_nothing(machine: Machine) -> None:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kite_relay.domain.login import (
     CLOCK_SKEW,
@@ -40,6 +42,13 @@ def test_a_login_needs_all_its_entropy() -> None:
     with pytest.raises(ValueError, match=f"{ENTROPY_BYTES} random bytes"):
         issue(KEY, NOW, ENTROPY[:-1])
     assert issue(KEY, NOW, ENTROPY + b"more") == issue(KEY, NOW, ENTROPY)
+
+
+@given(st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES))
+def test_every_state_that_is_issued_counts(entropy: bytes) -> None:
+    """Whatever letters chance gives it."""
+    attempt = issue(KEY, NOW, entropy)
+    assert check(KEY, NOW, attempt.state, {attempt.attempt_id: attempt.binding}) == attempt.attempt_id
 
 
 def test_the_state_does_not_carry_the_binding(attempt: Attempt) -> None:

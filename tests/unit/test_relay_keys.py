@@ -10,6 +10,7 @@ import pytest
 from kite_relay.domain.errors import ConfigurationError, MalformedError
 from kite_relay.domain.relay_keys import (
     KEY_ENTROPY,
+    MOST_BYTES,
     NONCE_SIZE,
     KeyRing,
     RelayKey,
@@ -91,8 +92,16 @@ def test_names_are_unique_and_scopes_are_needed() -> None:
     """A second key of the same name could not be revoked alone."""
     with pytest.raises(ConfigurationError, match="exists"):
         KeyRing().add(entry()).add(entry())
-    with pytest.raises(ConfigurationError, match="needs a scope"):
+    with pytest.raises(ConfigurationError, match=r"^a key needs a scope: ticks or orders$"):
         KeyRing().add(RelayKey("bot", hash_key("x"), frozenset(), NOW))
+
+
+def test_more_keys_than_a_parameter_holds_are_refused() -> None:
+    """Before they are sent, with what to do."""
+    ring = KeyRing([entry(f"bot-{number}", f"kr_{number}") for number in range(100)])
+    assert len(ring.to_json()) > MOST_BYTES
+    with pytest.raises(ConfigurationError, match=r"^one key more than 100 does not fit: revoke one"):
+        ring.add(entry())
 
 
 def test_removing_takes_the_named_one() -> None:
@@ -137,14 +146,21 @@ def test_a_ticket_lives_a_minute() -> None:
     """Good until the sixtieth second, and it gives its nonce back."""
     ticket = issue_ticket("key", NOW, NONCE)
     assert check_ticket("key", ticket, NOW + timedelta(seconds=59)) == NONCE
-    with pytest.raises(TicketError, match="expired"):
+    with pytest.raises(TicketError, match=r"^the ticket has expired$"):
         check_ticket("key", ticket, NOW + timedelta(seconds=60))
+
+
+@pytest.mark.parametrize(("key", "nonce"), [("", NONCE), ("key", NONCE[:-1]), ("key", NONCE + b"x")])
+def test_no_ticket_is_issued_without_a_key_and_all_its_chance(key: str, nonce: bytes) -> None:
+    """It would let anybody in, or be guessed."""
+    with pytest.raises(ValueError, match=f"a ticket takes a key and {NONCE_SIZE} random bytes"):
+        issue_ticket(key, NOW, nonce)
 
 
 @pytest.mark.parametrize("key", ["other", ""])
 def test_a_ticket_is_signed(key: str) -> None:
     """By this worker's key; without a key nothing is signed."""
-    with pytest.raises(TicketError, match="not signed"):
+    with pytest.raises(TicketError, match=r"^the ticket is not signed by this worker$"):
         check_ticket(key, issue_ticket("key", NOW, NONCE), NOW)
 
 
@@ -160,5 +176,5 @@ def test_no_bit_of_a_ticket_can_be_changed() -> None:
 @pytest.mark.parametrize("ticket", ["", "kt_", "kt_?", "kt_é", "kr_" + "A" * 76, "kt_" + "A" * 75])
 def test_what_is_no_ticket_is_malformed(ticket: str) -> None:
     """Said without repeating it."""
-    with pytest.raises(TicketError, match="malformed"):
+    with pytest.raises(TicketError, match=r"^the ticket is malformed$"):
         check_ticket("key", ticket, NOW)
