@@ -1,5 +1,7 @@
 """Whatever bytes arrive: ticks, or one named rejection."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +43,36 @@ def test_any_bytes_are_read_or_rejected(frame: bytes) -> None:
     except FrameError:
         return
     assert len(ticks) == len(split(frame))
+
+
+@st.composite
+def damaged_frames(draw: st.DrawFn) -> bytes:
+    """A frame mostly of packets of one length, as Kite's are, with other packets and damage here and there."""
+    length = draw(st.sampled_from([8, 28, 32, 44, 184]))
+    packets = [number.to_bytes(length, "big") for number in range(draw(st.integers(0, 150)))]
+    for _ in range(draw(st.integers(0, 3))):
+        packets.insert(draw(st.integers(0, len(packets))), bytes(draw(st.sampled_from([8, 32, 44, 200]))))
+    frame = bytearray(join(packets))
+    for _ in range(draw(st.integers(0, 2))):
+        frame[draw(st.integers(0, min(len(frame), 2000) - 1))] = draw(st.integers(0, 255))
+    return bytes(frame[: len(frame) - draw(st.integers(0, 1))])
+
+
+@settings(max_examples=300)
+@given(damaged_frames())
+def test_splitting_finds_what_the_index_finds(frame: bytes) -> None:
+    """Packets that are split together are the same as packets that are looked at one by one, errors included."""
+    assert outcome(split, frame) == outcome(
+        lambda whole: [(token, whole[place : place + length]) for token, place, length in index(whole)], frame
+    )
+
+
+def outcome(read: Callable[[bytes], object], frame: bytes) -> object:
+    """Give what is read, or why it is rejected."""
+    try:
+        return read(frame)
+    except FrameError as error:
+        return error.reason
 
 
 @given(PACKETS, st.integers(min_value=1, max_value=200))
