@@ -299,10 +299,10 @@ class Feed:
         if (change := self._dirty.pop(link.lane, None)) is not None:
             self._tell(link.lane, change, besides=link)  # the new socket is told everything anyway
         wanted = self.subscriptions.on_lane(link.lane)
-        self._lanes[link.lane].confluence.opened(link.socket, wanted, self.monotonic())
-        self._texts.opened(link.socket)
         if link.line is not None:
             link.line.send(restore(wanted))
+        self._lanes[link.lane].confluence.opened(link.socket, wanted, self.monotonic())
+        self._texts.opened(link.socket)
         if not wanted:
             link.covered = True
             self._inputs.append(Covered(link.socket))
