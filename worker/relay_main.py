@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import sys
-from typing import Any, Self
+from typing import Self
 
 import structlog
 
@@ -16,11 +16,15 @@ from kite_relay.domain.records import TicketKey
 from kite_relay.logging import scrubber
 from kite_relay.ports import Clock, Parameters, StatusBoard
 from worker.bus import Bus
+from worker.instruments import Instruments
 from worker.logs import configure
 from worker.relay import Relay
+from worker.relay_find import Directory
 from worker.relay_settings import RelaySettings
 from worker.settings import Settings, load
-from worker.stream import Reader, WantsTeller, connect, ticket_claim
+from worker.state import StateFolder
+from worker.stream import Reader, connect, ticket_claim
+from worker.stream_wants import WantsTeller
 
 CONFIGURATION_EXIT = 5
 TICKET_KEY_EVERY = 15.0
@@ -37,23 +41,28 @@ class RelayProcess:
         parameters: where the relay keys stand.
         board: where the worker puts its ticket key.
         clock: the time.
+        directory: what names mean; without one nobody can ask.
     """
 
     def __init__(
-        self, redis_url: str, settings: RelaySettings, parameters: Parameters, board: StatusBoard, clock: Clock
+        self,
+        redis_url: str,
+        settings: RelaySettings,
+        parameters: Parameters,
+        board: StatusBoard,
+        clock: Clock,
+        directory: Directory | None = None,
     ) -> None:
         self._redis = connect(redis_url)
         owner = f"relay:{secrets.token_hex(8)}"
-        self._teller = WantsTeller(self._redis, owner, self._clients)
+        self._teller = WantsTeller(self._redis, owner, lambda: self.relay)
         bus = Bus(self._teller.set_wants)
-        self.relay = Relay(bus, parameters, settings, clock, owner=owner, claim=ticket_claim(self._redis))
+        claim = ticket_claim(self._redis)
+        self.relay = Relay(bus, parameters, settings, clock, owner=owner, claim=claim, directory=directory)
         self.reader = Reader(self._redis, bus, self._refused)
         self._owner = owner
         self._board = board
         self._tasks: list[asyncio.Task[None]] = []
-
-    def _clients(self) -> list[dict[str, Any]]:
-        return self.relay.clients()
 
     def _refused(self, owner: str, sentence: str) -> None:
         if owner == self._owner:
@@ -107,7 +116,10 @@ async def serve(settings: Settings) -> None:
         origins=frozenset(settings.dashboard_origins),
     )
     url = settings.redis_url.get_secret_value()
-    async with RelayProcess(url, relay_settings, ports.parameters, ports.board, ports.clock) as process:
+    folder = StateFolder(settings.state_dir, ports.clock)
+    dump = Instruments(settings.kite_api_root, settings.instruments, folder).dump
+    directory = Directory(dump, settings.instruments, ports.clock)
+    async with RelayProcess(url, relay_settings, ports.parameters, ports.board, ports.clock, directory) as process:
         log.info("listening", relay_port=process.relay.port)
         await stopped.wait()
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -17,16 +17,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from kite_relay.domain.errors import LimitExceededError, MalformedError, StoreUnavailableError
-from kite_relay.domain.ticks import Mode, join, split
+from kite_relay.domain.errors import StoreUnavailableError
+from kite_relay.domain.ticks import join, split
 from worker.bus import Bus, Packets
 
 log = logging.getLogger("kite_relay.stream")
 
 FRAMES = "kite-relay:frames"
 LATEST = "kite-relay:latest"
-WANTS = "kite-relay:wants"
-WAKE = "kite-relay:wake"
 TERM = "kite-relay:term"
 TICKET = "kite-relay:ticket:"
 KEPT = 4000
@@ -36,7 +34,6 @@ AGAIN = 200
 BATCH = 100
 PAUSE = 0.1
 LATEST_EVERY = 5.0
-SILENT_AFTER = 15.0
 TROUBLE = (RedisError, OSError, TimeoutError)
 
 _SHOW = """
@@ -50,7 +47,7 @@ Client = Any
 """A `redis.asyncio.Redis`: what types there are for it know half of it."""
 
 
-def _stopping() -> bool:
+def stopping() -> bool:
     """Tell whether this task was told to end: a cancellation may get lost inside a time-out of redis' client."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -114,11 +111,11 @@ class Writer:
 
     async def run(self) -> None:
         """Write for ever."""
-        while not _stopping():
+        while not stopping():
             try:
                 await self._begin()
                 latest_at = 0.0
-                while not _stopping():
+                while not stopping():
                     if not self._term():
                         await asyncio.sleep(PAUSE)
                         continue
@@ -179,11 +176,11 @@ class Reader:
 
     async def run(self) -> None:
         """Read for ever."""
-        while not _stopping():
+        while not stopping():
             try:
                 await self._begin()
                 refresh_at = 0.0
-                while not _stopping():
+                while not stopping():
                     if asyncio.get_running_loop().time() >= refresh_at:
                         refresh_at = asyncio.get_running_loop().time() + LATEST_EVERY
                         await self._refresh()
@@ -232,115 +229,6 @@ class Reader:
         elif kind == b"r":
             message = json.loads(data)
             self._refused(message["owner"], message["sentence"])
-
-
-class WantsTeller:
-    """A relay process's wants, told to the feed again and again.
-
-    Args:
-        redis: the server.
-        owner: this process's name.
-        clients: tells who is connected.
-    """
-
-    def __init__(self, redis: Client, owner: str, clients: Callable[[], list[dict[str, Any]]]) -> None:
-        self._redis = redis
-        self._owner = owner
-        self._clients = clients
-        self._wants: Mapping[int, Mode] = {}
-        self._changed = asyncio.Event()
-        self._count = 0
-
-    def set_wants(self, _owner: str, wants: Mapping[int, Mode]) -> None:
-        """Take all that this process wants."""
-        self._wants = wants
-        self._changed.set()
-
-    async def run(self, every: float = LATEST_EVERY) -> None:
-        """Tell for ever: at each change, and every few seconds to show that this process lives."""
-        while not _stopping():
-            self._changed.clear()
-            self._count += 1
-            wants = {str(token): mode.value for token, mode in self._wants.items()}
-            try:
-                pipe = self._redis.pipeline(transaction=False)
-                body = json.dumps({"n": self._count, "wants": wants, "clients": self._clients()})
-                pipe.hset(WANTS, self._owner, body)
-                pipe.xadd(WAKE, {"o": self._owner}, maxlen=100, approximate=True)
-                await pipe.execute()
-            except TROUBLE:
-                await asyncio.sleep(PAUSE)
-                self._changed.set()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), every)
-
-    async def leave(self) -> None:
-        """Want nothing more."""
-        with contextlib.suppress(*TROUBLE):
-            await self._redis.hdel(WANTS, self._owner)
-            await self._redis.xadd(WAKE, {"o": self._owner}, maxlen=100)
-
-
-class WantsTaker:
-    """The feed's end of the wants: passes each relay process's wants to the bus, and forgets silent processes.
-
-    Args:
-        redis: the server.
-        bus: told the wants.
-        writer: tells a process what was refused.
-        monotonic: the seconds.
-    """
-
-    def __init__(self, redis: Client, bus: Bus, writer: Writer, monotonic: Callable[[], float]) -> None:
-        self._redis = redis
-        self._bus = bus
-        self._writer = writer
-        self._monotonic = monotonic
-        self._heard: dict[str, tuple[int, float]] = {}
-        self._told: dict[str, Any] = {}
-        self._clients: dict[str, list[dict[str, Any]]] = {}
-
-    def clients(self) -> list[dict[str, Any]]:
-        """Tell who is connected to all relay processes."""
-        return [client for clients in self._clients.values() for client in clients]
-
-    async def run(self) -> None:
-        """Take for ever."""
-        place: Any = "$"
-        while not _stopping():
-            try:
-                self.look({k.decode(): v for k, v in (await self._redis.hgetall(WANTS)).items()})
-                if found := await entries(self._redis, WAKE, place):
-                    place = found[-1][0]
-            except TROUBLE:
-                place = "$"
-                await asyncio.sleep(PAUSE)
-
-    def look(self, told: Mapping[str, bytes]) -> None:
-        """Take what all processes tell now."""
-        now = self._monotonic()
-        for owner, body in told.items():
-            with contextlib.suppress(ValueError, KeyError, TypeError, MalformedError):
-                message = json.loads(body)
-                count, _ = self._heard.get(owner, (None, 0.0))
-                wants = {int(token): Mode(mode) for token, mode in message["wants"].items()}
-                if message["n"] != count:
-                    self._clients[owner] = list(message["clients"])
-                    self._heard[owner] = message["n"], now
-                    self._want(owner, wants)
-        for owner in [o for o, (_, at) in self._heard.items() if o not in told or now > at + SILENT_AFTER]:
-            self._want(owner, {})
-            for known in (self._heard, self._told, self._clients):
-                known.pop(owner, None)
-
-    def _want(self, owner: str, wants: dict[int, Mode]) -> None:
-        if self._told.get(owner) == wants:
-            return
-        self._told[owner] = wants
-        try:
-            self._bus.want(owner, wants)
-        except LimitExceededError as error:
-            self._writer.put("r", json.dumps({"owner": owner, "sentence": str(error)}).encode())
 
 
 def ticket_claim(redis: Client) -> Callable[[bytes], Any]:

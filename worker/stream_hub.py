@@ -7,8 +7,9 @@ from typing import Any
 from kite_relay.logging import scrubber
 from kite_relay.ports import Clock
 from worker.bus import Bus
-from worker.stream import WantsTaker, Writer, connect
+from worker.stream import Writer, connect
 from worker.stream_lease import Lease
+from worker.stream_wants import WantsTaker
 
 
 class Hub:
@@ -38,12 +39,13 @@ class Hub:
         return self._taker.clients()
 
     def findings(self) -> list[dict[str, Any]]:
-        """Tell that Redis is away, and since when."""
+        """Tell that Redis is away, and since when; and what the other relay processes found."""
+        found = self._taker.findings()
         if self._writer.state == "connected":
             self._since = ""
-            return []
+            return found
         self._since = self._since or self._clock.now().isoformat()
-        return [{"code": "redis_unreachable", "since": self._since, "detail": "Redis does not answer"}]
+        return [*found, {"code": "redis_unreachable", "since": self._since, "detail": "Redis does not answer"}]
 
     def leads(self) -> bool:
         """Tell whether this worker may still speak as the one that holds the feed."""

@@ -84,6 +84,7 @@ async def slow(world: World) -> AsyncIterator[asyncio.Task[None]]:
     """Connect a client that takes a thousand bytes a second."""
     with socket.socket() as plain:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)  # the loopback's own would move in lumps of 64 kB
         plain.settimeout(5)
         await asyncio.to_thread(shake_hands, world, None, plain)
         plain.sendall(masked(json.dumps({"a": "mode", "v": ["full", list(WATCHED)]}).encode()))
@@ -135,6 +136,7 @@ class Seen:
             self.longest = max(self.longest, time.monotonic() - began)
             report = await crowd.report()
             assert not sipping.done(), "the slow client was closed too"
+            assert world.relay.stats.closes[4008] == closed + 1
         self.beside.append(report["p99"])
         self.ended = report["ended"]
 

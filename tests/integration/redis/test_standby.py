@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from kite_relay.adapters.ssm import SsmParameters
 from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
@@ -215,6 +216,28 @@ async def test_a_leader_that_hung_does_not_make_two_feeds(
         assert (await house.heartbeat())["connected"]
         assert told == {began}
     assert len(house.sockets()) == 1
+
+
+async def test_a_relay_process_answers_names_and_reports_a_guesser(house: House) -> None:
+    """What the dashboard asks first, and what the status must know: both as at the worker's own relay."""
+    worker = await house.begin(*WORKER)
+    await worker.until(step="first_packet")
+    _, port = await house.relay()
+    async with connect(f"ws://127.0.0.1:{port}/?api_key=bot&access_token={KEY}", proxy=None) as socket:
+        await socket.send('{"a": "find", "v": ""}')
+        while isinstance(text := await socket.recv(), bytes):
+            pass
+        assert {one["symbol"] for one in json.loads(text)["data"]["instruments"]} == {
+            "NIFTY 50",
+            "NIFTY BANK",
+            "SENSEX",
+        }
+    for number in range(10):
+        with pytest.raises(InvalidStatus):
+            await connect(f"ws://127.0.0.1:{port}/?api_key=bot&access_token=kr_{number}", proxy=None)
+    async with asyncio.timeout(30):
+        while "relay_guessing" not in str((await house.heartbeat())["findings"]):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.2)
 
 
 async def test_a_relay_process_that_starts_anew_has_the_prices_and_asks_for_more(house: House) -> None:

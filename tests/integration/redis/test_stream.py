@@ -21,8 +21,9 @@ from tests.fakes.relay_world import INFY, SBIN, TICKET_KEY, HandClock, HandParam
 from worker.bus import Bus
 from worker.relay_main import RelayProcess
 from worker.relay_settings import RelaySettings
-from worker.stream import WantsTaker, Writer, connect, ticket_claim
+from worker.stream import Writer, connect, ticket_claim
 from worker.stream_lease import Lease
+from worker.stream_wants import WantsTaker
 
 pytestmark = pytest.mark.xdist_group("redis")
 
@@ -182,13 +183,16 @@ async def test_what_the_feed_cannot_fulfil_is_told_to_the_client(server: RedisSe
 async def test_a_silent_process_wants_nothing_more(server: RedisServer) -> None:
     """A relay that died without a word is forgotten after seconds."""
     side = FeedSide(server.url)
-    body = json.dumps({"n": 1, "wants": {str(INFY): "full"}, "clients": [{"name": "bot"}]}).encode()
+    body = json.dumps(
+        {"n": 1, "wants": {str(INFY): "full"}, "clients": [{"name": "bot"}], "findings": [{"code": "x"}]}
+    ).encode()
     side.taker.look({"relay:a": body, "relay:b": b"no json", "relay:c": b'{"n": 1}'})
     assert side.wanted == {"relay:a": {INFY: Mode.FULL}}
+    assert side.taker.findings() == [{"code": "x"}]
     side.clock.forward(16)
     side.taker.look({"relay:a": body})
     assert side.wanted == {"relay:a": {}}
-    assert side.taker.clients() == []
+    assert side.taker.clients() == side.taker.findings() == []
     await side.redis.aclose()
 
 
