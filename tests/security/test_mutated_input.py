@@ -35,13 +35,10 @@ def damaged(dice: random.Random, seed: bytes) -> bytes:
 
 
 @pytest.mark.promise(15)
-@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", TARGETS)
-def test_damaged_input_is_read_or_rejected_by_name(
-    name: str, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int]
-) -> None:
+def test_damaged_input_is_read_or_rejected_by_name(name: str, measured: Callable[[str, object], None]) -> None:
     """No other exception, ever; and some are read, so the damage is not all of one kind."""
-    target, count, read = TARGETS[name], at_scale(200_000, 10_000_000), 0
+    target, count, read = TARGETS[name], 200_000, 0
     dice = random.Random(15)  # noqa: S311 - test data
     for _ in range(count):
         raw = damaged(dice, dice.choice(target.seeds))
