@@ -43,7 +43,7 @@ _start = r"(?:\b|(?<=%[0-9A-Fa-f]{2}))"
 """Where a word begins; also after a URL-encoded character, whose last one is a letter or digit too."""
 _before = r"""(?:\\?["']?\s*(?:=|:|%3D|%253D)\s*|\\?["']\s*,\s*)\[?b?\\?["']?"""
 _NAMED = re.compile(rf"""(?i){_start}((?:{_names}){_before})[^\s&"',;)}}\]<>\\]+""")
-_PARAMETERS = re.compile(r"""(\\*["']Value\\*["']\s*:\s*b?\\*["'])[^"'\\]+""")
+_PARAMETERS = re.compile(r"""(["']Value\\*["']\s*:\s*b?\\*["'])[^"'\\]+""")
 """What SSM is told and tells: botocore logs it at DEBUG before anybody could learn the secret in it."""
 _HEADERS = re.compile(
     r"""(?i)\b((?:(?:proxy-)?authorization|(?:set-)?cookie)(?:["']?\s*[:=]\s*|["']\s*,\s*)\[?b?["']?)[^"'\r\n]+"""

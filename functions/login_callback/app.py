@@ -53,8 +53,3 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         }
     answer["headers"] = {**answer.get("headers", {}), **page.security_headers()}
     return answer
-
-
-def _plain(failed: pages.Page) -> dict[str, Any]:
-    headers = {"Content-Type": "text/html; charset=utf-8"}
-    return {"statusCode": int(failed.status), "headers": headers, "body": failed.render(), "isBase64Encoded": False}

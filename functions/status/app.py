@@ -36,7 +36,7 @@ def answer(app: Callable[[], APIGatewayHttpResolver], event: dict[str, Any], con
     try:
         response = app().resolve(event, context)
     except Exception:
-        log.exception("failed on %s", http.get("path"))
+        log.exception("failed on %r", http.get("path"))  # quoted: a path may hold a line end
         failed = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of ours; the log has it.")
         response = {"statusCode": failed.status_code, "body": failed.body, "headers": {"Content-Type": CONTENT_TYPE}}
     response["headers"] = {**page.security_headers(), **response.get("headers", {})}

@@ -1,6 +1,7 @@
 """The routes of the status API: parse, ask, translate."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -23,6 +24,7 @@ from .problems import problem
 from .services import Services
 from .visitor import bearer_of, session_of
 
+log = logging.getLogger(__name__)
 Answer = Response[Any]
 ROUTES: Mapping[str, str] = {
     "/": "GET",
@@ -35,6 +37,9 @@ ROUTES: Mapping[str, str] = {
     "/docs": "GET",
 }
 """Each path with its method; `/static/...` beside them."""
+_OVERRIDES_UNREAD = "The market overrides cannot be read; the owner's findings tell why."
+_NO_TICKET = "No ticket can be given now: no worker has started yet, or the status board does not answer."
+"""Strangers are told no error's own words: AWS's name our account and roles."""
 _DATE = re.compile(r"20\d\d-\d\d-\d\d")
 
 
@@ -99,7 +104,8 @@ def _others(app: APIGatewayHttpResolver, services: Services) -> None:
         if day is None:
             return problem(HTTPStatus.BAD_REQUEST, "`date` is a day of this century, as YYYY-MM-DD.")
         calendar = services.sources.calendar.current(now)
-        return _json(status_bodies.market(calendar, now, day, services.sources.calendar.problem or ""))
+        problem_seen = _OVERRIDES_UNREAD if services.sources.calendar.problem else ""
+        return _json(status_bodies.market(calendar, now, day, problem_seen))
 
     @app.post("/api/feed-ticket")
     def feed_ticket() -> Answer:
@@ -111,7 +117,8 @@ def _others(app: APIGatewayHttpResolver, services: Services) -> None:
         except LoginRefusedError as error:
             return problem(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": 'Cookie realm="kite-relay"'})
         except KiteRelayError as error:
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
+            log.warning("no ticket could be given: %s", error)
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, _NO_TICKET, {"Retry-After": "5"})
         return _json(
             {
                 "ticket": ticket.value,

@@ -1,22 +1,21 @@
 """The login function against moto's AWS and the simulated Kite: every outcome, and many callbacks at once."""
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
 from unittest import mock
-from urllib.parse import urlsplit
 
 import pytest
+import urllib3
 
 from functions.login_callback import app
-from kite_relay.config import LoginDeployable, login_deployable
+from functions.web import page
+from kite_relay.config import login_deployable
 from kite_relay.domain.errors import StoreUnavailableError
-from kite_relay.domain.login import read_answer
-from kite_relay.usecases.complete_login import complete_login
-from tests.fakes.api_gateway import Browser
+from tests.fakes.gateway import gateway
 from tests.integration.aws_and_kite import Place, aws_and_kite
-
-AT_ONCE = 50
+from tests.integration.environments import environments
 
 
 @pytest.fixture
@@ -57,36 +56,38 @@ def test_every_outcome_has_its_page(place: Place, measured: Callable[[str, objec
 
 
 @pytest.mark.promise(3)
+@pytest.mark.timeout(3600)
 def test_many_callbacks_at_once_are_one_login(
     place: Place, at_scale: Callable[[int, int], int], measured: Callable[[str, object], None]
 ) -> None:
-    """50 identical callbacks at the same moment: one exchange, one version, one event; all pages are calm."""
-    rounds = at_scale(3, 100)
-    for number in range(rounds):
-        target = place.callback()
-        before, spent = place.version(), place.exchanges()
-        locations = _at_once(app.deployable(), place.browser, target)
-        shown = [place.browser.get(location) for location in locations]
-        assert all(int(page.status) == 200 for page in shown)
-        assert sum("You are logged in" in page.body for page in shown) == 1
-        assert sum("Already done" in page.body for page in shown) == AT_ONCE - 1
-        counted = (place.exchanges() - spent, place.version() - before, place.announced())
-        assert counted == (1, 1, 1), number
+    """Identical callbacks over HTTP, each to an environment of its own: one exchange, version and event; calm pages."""
+    rounds, at_once = at_scale(3, 100), at_scale(10, 50)
+    with environments(at_once) as handler, gateway(handler) as address, ThreadPoolExecutor(at_once) as crowd:
+        warm = partial(_ask, address, "", Barrier(at_once))
+        while {answer.status for answer in crowd.map(warm, ["/login"] * at_once)} != {302}:
+            pass  # here all cold starts share the processors, and AWS shares them too
+        for number in range(rounds):
+            target = place.callback()
+            cookies = "; ".join(f"{name}={value}" for name, value in place.browser.jar.items())
+            ask = partial(_ask, address, cookies, Barrier(at_once))
+            before, spent = place.version(), place.exchanges()
+            answers = list(crowd.map(ask, [target] * at_once))
+            assert {answer.status for answer in answers} == {303}
+            shown = list(crowd.map(ask, [answer.headers["Location"] for answer in answers]))
+            assert {answer.status for answer in shown} == {200}
+            assert sum(b"You are logged in" in answer.data for answer in shown) == 1
+            assert sum(b"Already done" in answer.data for answer in shown) == at_once - 1
+            assert all(page.security_headers().items() <= dict(answer.headers).items() for answer in answers + shown)
+            counted = (place.exchanges() - spent, place.version() - before, place.announced())
+            assert counted == (1, 1, 1), number
     measured("rounds", rounds)
+    measured("callbacks at once, each in a process of its own", at_once)
     measured("exchanges, versions, events per round", [1, 1, 1])
 
 
-def _at_once(ports: LoginDeployable, browser: Browser, target: str) -> list[str]:
-    """Complete the same callback in 50 threads, as 50 Lambdas would; returns where each sends the browser."""
-    answer = read_answer(urlsplit(target).query)
-    prefix = "__Host-kr-"
-    bindings = {name.removeprefix(prefix): value for name, value in browser.jar.items()}
-    barrier = threading.Barrier(AT_ONCE)
-
-    def complete(_: int) -> str:
-        barrier.wait()
-        done = complete_login(ports, answer, bindings)
-        return f"/login/result/{done.attempt_id}{'' if done.ending else '?again=1'}"
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(complete, range(AT_ONCE)))
+def _ask(address: str, cookies: str, together: Barrier, target: str) -> urllib3.BaseHTTPResponse:
+    """Ask when all others are ready to."""
+    together.wait()
+    return urllib3.request(
+        "GET", address + target, headers={"Cookie": cookies}, redirect=False, retries=False, timeout=60
+    )

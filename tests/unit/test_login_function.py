@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from functions.login_callback import app
-from functions.web import page
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, LoginRefusedError, StoreUnavailableError
 from kite_relay.domain.records import TokenRecord, timeline_key
 from kite_relay.domain.token import IST
@@ -292,13 +291,3 @@ def test_a_bug_is_a_page_too(world: World) -> None:
     shown = world.browser.get(world.callback())
     assert (shown.status, "Something broke" in shown.body) == (500, True)
     assert "abcdefgh" not in shown.body
-
-
-@pytest.mark.parametrize(
-    "target", ["/login", "/callback", "/login/result/x", "/login/result/expired", "/nowhere", "/logout"]
-)
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "HEAD"])
-def test_every_answer_carries_the_headers(world: World, method: str, target: str) -> None:
-    """Redirects and refusals too."""
-    answer = world.browser.request(method, target)
-    assert page.security_headers().items() <= dict(answer.headers).items()

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from html import escape
 from urllib.parse import quote, quote_plus
 
@@ -109,6 +110,18 @@ def test_ordinary_words_stay(line: str) -> None:
     own = Scrubber()
     own.learn("short", SECRET)
     assert own.scrub(line) == line
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\", '"Value"', "access_token=", "access_token ", " ", "0", "a", "kr_", "v1.", "%3D", "'", "="]
+)
+def test_no_line_takes_long(piece: str) -> None:
+    """A stranger decides what a library logs of him: a pattern must not look at a line again and again."""
+    own = Scrubber()
+    own.learn(SECRET)
+    began = time.process_time()
+    own.scrub(piece * (200_000 // len(piece)))
+    assert time.process_time() - began < 1.0
 
 
 def test_a_stranger_cannot_fill_the_memory() -> None:
