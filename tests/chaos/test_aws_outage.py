@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from kite_relay.domain.relay_keys import KeyRing, RelayKey, Scope, hash_key
 from tests.conftest import SOAK
 from tests.fakes.canaries import RELAY_KEY
-from tests.fakes.worker_on_aws import WORKER, Stage, set_stage
+from tests.fakes.worker_on_aws import SET_UP_SECONDS, WORKER, Stage, set_stage
 from tests.fakes.worker_process import free_port
 from tools.devstack.proxy import Proxy
 
@@ -128,7 +128,7 @@ async def running(stage: Stage, front: Front) -> AsyncIterator[Watcher]:
     ports = {"RELAY_PORT": str(free_port()), "WEB_PORT": str(free_port())}
     endpoint = f"http://127.0.0.1:{front.port}"
     worker = await stage.start(*WORKER, AWS_ENDPOINT_URL=endpoint, RECONCILE_SECONDS="20", **ports)
-    await worker.until(step="first_packet")
+    await worker.until(within=SET_UP_SECONDS, step="first_packet")
     url = f"ws://127.0.0.1:{ports['RELAY_PORT']}/?api_key=bot&access_token={RELAY_KEY}"
     async with connect(url, proxy=None) as socket:
         await socket.send(json.dumps({"a": "mode", "v": ["full", [256265]]}))
