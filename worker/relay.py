@@ -87,7 +87,8 @@ class Relay:
         self.fanout = Fanout()
         self._parameters = parameters
         self._clock = clock
-        self._door = Door(settings, clock, claim)
+        self._door = Door(settings, clock, claim, self._look_again)
+        self._looked_at = 0.0
         self._desk = Desk(
             bus, self.fanout, settings.instruments_per_client, owner, Finder(directory) if directory else None
         )
@@ -159,8 +160,14 @@ class Relay:
             await asyncio.sleep(self.settings.key_refresh)
             await self.refresh_keys()
 
+    async def _look_again(self) -> None:
+        """Read the keys for somebody whose key is not known; not more often than a guesser may make us."""
+        if self._clock.monotonic() >= self._looked_at + self.settings.look_again:
+            await self.refresh_keys()
+
     async def refresh_keys(self) -> None:
         """Read the keys, and close the clients whose key is gone. Trouble keeps the keys as they were."""
+        self._looked_at = self._clock.monotonic()
         try:
             found = await asyncio.to_thread(self._parameters.read, PARAMETER)
             ring = KeyRing.parse(found.value if found else None)

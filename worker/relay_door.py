@@ -30,6 +30,8 @@ REMEMBERED = 10_000
 SEEN_FOR = 600.0
 """How long guessing stays a finding."""
 
+Look = Callable[[], Awaitable[None]]
+"""Reads the keys again, if that is some time ago."""
 Claim = Callable[[bytes], Awaitable[bool]]
 """Takes a ticket's nonce; tells whether it was never seen before."""
 
@@ -142,10 +144,14 @@ class Door:
         settings: limits, origins, trusted proxies.
         clock: the time.
         claim: how tickets are used up; by default this process remembers them.
+        look: asked when a key is not known: it may have been made just now.
     """
 
-    def __init__(self, settings: RelaySettings, clock: Clock, claim: Claim | None = None) -> None:
+    def __init__(
+        self, settings: RelaySettings, clock: Clock, claim: Claim | None = None, look: Look | None = None
+    ) -> None:
         self._settings = settings
+        self._look = look
         self._clock = clock
         self._claim = claim or Nonces(clock).claim
         self.lock = Lock(settings.guesses, clock)
@@ -164,7 +170,7 @@ class Door:
         secret = query.get("access_token", [""])[0]
         if secret.startswith(TICKET_PREFIX):
             return await self._admit_ticket(secret, request.headers.get_all("Origin"), address)
-        return self._admit_key(secret, address)
+        return await self._admit_key(secret, address)
 
     def address(self, request: Request, peer: str) -> str:
         """Tell whom to count a wrong key against: the proxy's word is taken if it is one of ours, nobody else's."""
@@ -173,10 +179,12 @@ class Door:
             peer = forwarded
         return block(peer)
 
-    def _admit_key(self, secret: str, address: str) -> Guest:
+    async def _admit_key(self, secret: str, address: str) -> Guest:
+        locked = self.lock.locked(address)
+        if self._look and not locked and not (self.ring and self.ring.find(secret)):
+            await self._look()
         if self.ring is None:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "The relay has not read its keys yet; try again.")
-        locked = self.lock.locked(address)
         key = self.ring.find(secret)
         if locked and not (key and self.lock.knows(address, key.name)):
             raise _locked()

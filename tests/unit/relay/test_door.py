@@ -160,6 +160,32 @@ async def test_keys_are_read_again_and_again() -> None:
         await bot.wait_closed()
 
 
+async def test_a_new_key_opens_at_once() -> None:
+    """Who makes one and starts his program need not wait; guessers make the relay look every 5 seconds at most."""
+    async with relay_world() as world:
+        world.clock.forward(seconds=5)
+        reads = []
+        honest = world.parameters.read
+        world.parameters.read = lambda name: reads.append(name) or honest(name)  # type: ignore[func-returns-value, method-assign]
+        assert await status(world, world.parameters.make("new")) == 101
+        for number in range(5):
+            assert await status(world, f"kr_{number}") == 403
+        assert len(reads) == 1
+        world.clock.forward(seconds=5)
+        assert await status(world, "kr_x") == 403
+        assert len(reads) == 2
+
+
+async def test_a_guesser_who_is_locked_out_makes_nobody_look() -> None:
+    """He is not worth a call."""
+    async with relay_world(guesses=1) as world:
+        assert await status(world, "kr_x") == 403
+        world.clock.forward(seconds=5)
+        world.parameters.broken = True
+        assert await status(world, "kr_x") == 429
+        assert world.relay.findings()[0]["code"] == "relay_guessing"
+
+
 @pytest.mark.parametrize("text", [None, "no json", '{"keys": 1}'])
 async def test_trouble_with_the_store_keeps_the_keys_as_they_were(text: str | None) -> None:
     """An outage or a broken parameter drops nobody; it is a finding until it is over."""

@@ -51,6 +51,7 @@ def test_the_other_numbers_in_the_text() -> None:
     assert f"The first {MAX_QUERY} characters count." in words
     assert f"takes no byte for {IS.send_timeout:g} seconds is cut" in words
     assert f"reads it every {IS.key_refresh:g} seconds" in words
+    assert f"every {IS.look_again:g} seconds at most" in words
 
 
 def test_the_answer_to_a_question_is_the_one_that_is_shown() -> None:
