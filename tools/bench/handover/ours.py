@@ -1,6 +1,7 @@
 """The worker's own feed and relay, as its main program puts them together, without AWS around them."""
 
 import asyncio
+import gc
 import os
 import random
 import time
@@ -60,7 +61,7 @@ class FirstTick:
     def on_first_tick(self, generation: int, seconds: float) -> None:
         """Keep how long it took since the token was known."""
         if generation in self.first:
-            self.first[generation].set_result(seconds)
+            self.first.pop(generation).set_result(seconds)
 
     def on_probe(self, token: AccessToken) -> None:
         """Answer as Kite would: these tokens are good."""
@@ -136,7 +137,8 @@ class Ours:
         await self._until(lambda: not self.feed.links)
 
     def footprint(self) -> dict[str, float]:
-        """Tell what this process holds."""
+        """Tell what this process holds; what waits for the garbage collector is not held."""
+        gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return {
             "rss_mb": pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
