@@ -37,6 +37,8 @@ ROUTES: Mapping[str, str] = {
     "/docs": "GET",
 }
 """Each path with its method; `/static/...` beside them."""
+LOGINS_ROUTES: Mapping[str, str] = {"/login": "GET", "/callback": "GET", "/logout": "POST"}
+"""The other function's: only a method that it does not take leads here."""
 _OVERRIDES_UNREAD = "The market overrides cannot be read; the owner's findings tell why."
 _NO_TICKET = "No ticket can be given now: no worker has started yet, or the status board does not answer."
 """Strangers are told no error's own words: AWS's name our account and roles."""
@@ -130,10 +132,10 @@ def _others(app: APIGatewayHttpResolver, services: Services) -> None:
 
 def _not_found_on(app: APIGatewayHttpResolver) -> Any:
     def not_found(_error: Exception) -> Answer:
-        allowed = ROUTES.get(app.current_event.path)
-        if allowed is None:
+        path = app.current_event.path
+        allow = LOGINS_ROUTES.get(path) or ROUTES.get(path, "").replace("GET", "GET, HEAD")
+        if not allow:
             return problem(HTTPStatus.NOT_FOUND, "There is nothing here; /docs lists what there is.")
-        allow = "GET, HEAD" if allowed == "GET" else allowed
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"This path answers to {allow} only.", {"Allow": allow})
 
     return not_found

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.status.routes import LOGINS_ROUTES
 from tests.policies import Template
 from tools.devstack.gateway import Gateway
 from tools.devstack.wiring import Deployed, wire_routes
@@ -58,7 +59,8 @@ def test_one_machine_routes_as_the_template(method: str, path: str) -> None:
 def test_only_its_own_routes_reach_the_function_that_may_write_the_token() -> None:
     """The catch-all stands before the function with the fewest rights."""
     ours = {key for key, function in routes().items() if function == "LoginFunction"}
-    assert ours == {"GET /login", "GET /callback", "GET /login/result/{attempt_id}", "POST /logout"}
+    named = {f"{method} {path}" for path, method in LOGINS_ROUTES.items()}
+    assert ours == named | {"GET /login/result/{attempt_id}"}
 
 
 def test_the_embedded_aws_gets_every_route_once() -> None:

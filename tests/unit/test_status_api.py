@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from functions.status.openapi import document
-from functions.status.routes import ROUTES
+from functions.status.routes import LOGINS_ROUTES, ROUTES
 from kite_relay import __version__
 from kite_relay.domain.records import TokenCheck, TokenRecord
 from tests.fakes.canaries import SESSION
@@ -275,7 +275,7 @@ def test_what_is_not_there_is_a_problem(api: StatusApi) -> None:
         answer = api.ask(path)
         assert (answer.status, answer.headers["Content-Type"]) == (404, PROBLEM), path
         fits("Problem", answer.json)
-    for path, method in ROUTES.items():
+    for path, method in {**ROUTES, **LOGINS_ROUTES}.items():
         answer = api.ask(path, "POST" if method == "GET" else "GET")
         assert (answer.status, answer.headers["Content-Type"]) == (405, PROBLEM), path
         assert method in answer.headers["Allow"]
