@@ -5,6 +5,7 @@ All of it on the embedded AWS, with the real sam and the worker as it runs on a 
 
 import asyncio
 import json
+import shutil
 import time
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
@@ -126,7 +127,7 @@ def stack_of(name: str) -> str | None:
 async def other_stack(stack: DevStack) -> AsyncIterator[Browser]:
     """Deploy the same build a second time, under another name and for another person; gives that person's browser."""
     parameters = stack.parameters() | {"AllowedUserIds": OTHER_USER}
-    await cloud.deploy(stack.children, stack.home, stack.ports, parameters, OTHER)
+    await cloud.deploy(stack.children, stack.home, stack.ports, stack.built, parameters, OTHER)
     deployed = wiring.Deployed.read(stack.aws, OTHER)
     assert stack.deployed
     assert set(deployed.physical.values()) & set(stack.deployed.physical.values()) == {"$default"}, "but for the stage"
@@ -198,16 +199,17 @@ async def live_beside(stack: DevStack, account: Account, browser: Browser) -> No
     ]
 
 
-async def update_in_place(stack: DevStack, account: Account, browser: Browser) -> None:
+async def update_in_place(stack: DevStack, account: Account, browser: Browser, folder: Path) -> None:
     """New code and a changed parameter, while the worker is down and a token waits: both outlive it."""
     assert await stack.children.stop("worker") == 0
     login = await log_in(stack, browser, USER_ID)
     before = account.parameters(cloud.STACK)
     assert account.waiting(cloud.STACK) == 1
-    version = stack.home.path / "build/CoreLayer/python/kite_relay/__init__.py"
+    built = Path(shutil.copytree(stack.built, folder / "next"))
+    version = built / "CoreLayer/python/kite_relay/__init__.py"
     version.write_text(version.read_text().replace(__version__, NEXT_VERSION))
     changed = stack.parameters() | {"QuietHours": "21:00-08:00"}
-    await cloud.deploy(stack.children, stack.home, stack.ports, changed)
+    await cloud.deploy(stack.children, stack.home, stack.ports, built, changed)
     assert account.parameters(cloud.STACK) == before
     assert account.waiting(cloud.STACK) == 1
     told = account.client("lambda").get_function_configuration(FunctionName=f"{cloud.STACK}-reminder")
@@ -277,7 +279,7 @@ async def test_the_life_of_a_stack(tmp_path: Path, patience: float) -> None:
             await stack.wait_until("the first tick", partial(ticking, stack, login.called_back_at))
         async with other_stack(stack) as other:
             await live_beside(stack, account, other)
-            await update_in_place(stack, account, browser)
+            await update_in_place(stack, account, browser, tmp_path)
             assert await upgrade_the_worker(stack) < BACK_SECONDS * patience
             await uninstall(stack, account, tmp_path)
             await log_in(stack, other, OTHER_USER)

@@ -1,5 +1,7 @@
 """The embedded AWS: MiniStack, and the very template deployed to it by the real `sam`."""
 
+import contextlib
+import hashlib
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -113,22 +115,39 @@ async def start_ministack(children: Children, home: Home, ports: Ports, endpoint
     )
 
 
-async def build(children: Children, home: Home) -> None:
-    """Run `sam build`; the result stands in the stack's own folder."""
+async def build(children: Children, home: Home) -> Path:
+    """Run `sam build`, unless the very same sources were built before; returns the folder of the result."""
     _config(home).write_text("version = 0.1\n")  # the user's own samconfig.toml is for the real AWS
-    where = ("--build-dir", home.path / "build", "--cache-dir", home.path / "cache")
-    command = (*_sam(home, "build", ROOT / "template.yaml"), *where)
-    await children.finish("sam-build", command, _sam_env(home))
+    built = home.builds / fingerprint(ROOT)
+    if not built.exists():
+        where = ("--build-dir", home.path / "build", "--cache-dir", home.path / "cache")
+        command = (*_sam(home, "build", ROOT / "template.yaml"), *where)
+        await children.finish("sam-build", command, _sam_env(home))
+        home.builds.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):  # another stack was faster
+            (home.path / "build").rename(built)
+    return built
+
+
+def fingerprint(sources: Path) -> str:
+    """Name what `sam build` reads by its content."""
+    found = (path for part in ("core", "functions") for path in (sources / part).rglob("*"))
+    files = sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+    digest = hashlib.sha256()
+    for path in (sources / "template.yaml", *files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(sources)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 async def deploy(
-    children: Children, home: Home, ports: Ports, parameters: Mapping[str, str], stack: str = STACK
+    children: Children, home: Home, ports: Ports, built: Path, parameters: Mapping[str, str], stack: str = STACK
 ) -> None:
-    """Run `sam deploy --resolve-s3` against MiniStack."""
+    """Run `sam deploy --resolve-s3` against MiniStack, with what was built."""
     quiet = ("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar")
     what = ("--stack-name", stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", *quiet)
     overrides = [f"{name}={value}" for name, value in parameters.items()]
-    command = (*_sam(home, "deploy", home.path / "build" / "template.yaml"), *what, "--parameter-overrides", *overrides)
+    command = (*_sam(home, "deploy", built / "template.yaml"), *what, "--parameter-overrides", *overrides)
     await children.finish(f"sam-deploy-{stack}", command, _sam_env(home) | aws_env(f"http://{HOST}:{ports.ministack}"))
 
 

@@ -118,6 +118,11 @@ class Home:
         return self.path / "state"
 
     @property
+    def builds(self) -> Path:
+        """What was built, each by its sources' fingerprint; all stacks share it."""
+        return self.path.parent / "builds"
+
+    @property
     def key(self) -> Path:
         """The worker's access key, as `kite-relay rotate` writes it."""
         return self.path / "aws.json"

@@ -11,8 +11,11 @@ from tools.devstack.stack import USER_ID, DevStack, died
 from tools.devstack.trouble import StackError
 
 
-async def run() -> None:
+async def run(home: Home) -> None:
     """Bring the stack up and keep it until Ctrl-C.
+
+    Args:
+        home: its folder.
 
     Raises:
         StackError: it could not start, or one of its programs ended by itself.
@@ -32,7 +35,7 @@ async def run() -> None:
         loop.add_signal_handler(number, interrupt)
     print("Starting kite-relay on this machine; no AWS account and no Zerodha account is touched.")
     try:
-        async with DevStack(Home.named("run"), Ports.configured()) as stack:
+        async with DevStack(home, Ports.configured()) as stack:
             ready = True
             command_line(stack).write_text(exports(stack), encoding="utf-8")
             print(invitation(stack))

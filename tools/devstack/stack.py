@@ -212,12 +212,12 @@ class DevStack:
         await cloud.start_ministack(self.children, self.home, self.ports, self.aws_endpoint)
         command = programs.simulator_command(self.ports, self.page, self._options.simulator)
         await self.children.start("simulator", command, programs.ours(self.home))
-        await asyncio.gather(
+        self.built, _ = await asyncio.gather(
             cloud.build(self.children, self.home),
             self.wait_for_url("MiniStack's start", f"http://{HOST}:{self.ports.ministack}/_ministack/health"),
         )
         self._progress("built the Lambdas and their layer (sam build)")
-        await cloud.deploy(self.children, self.home, self.ports, self.parameters())
+        await cloud.deploy(self.children, self.home, self.ports, self.built, self.parameters())
         self._progress("deployed template.yaml to the embedded AWS (sam deploy)")
         await asyncio.to_thread(self._wire)
         await self.start_worker()
