@@ -33,7 +33,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 OTHER, OTHER_USER, OTHER_PORT = "kite-relay-anu", "CD5678", 6
 NEXT_VERSION = "9.8.7"
-BACK_SECONDS = 5.0
 
 LISTS: tuple[tuple[str, str, str, str | None], ...] = (
     ("apigatewayv2", "get_apis", "Items", "Name"),
@@ -224,8 +223,8 @@ async def update_in_place(stack: DevStack, account: Account, browser: Browser, f
     await stack.wait_until("the finding that worker and pages differ", drifted)
 
 
-async def upgrade_the_worker(stack: DevStack) -> float:
-    """Start it anew as an upgrade does: the official client is told 1012, and is back; returns its seconds away."""
+async def upgrade_the_worker(stack: DevStack) -> None:
+    """Start it anew as an upgrade does: the official client is told 1012, and comes back by itself."""
     bot = await start_bot(stack)
 
     async def connected(times: int) -> bool:
@@ -233,11 +232,9 @@ async def upgrade_the_worker(stack: DevStack) -> float:
 
     await stack.wait_until("the bot's connection", partial(connected, 1))
     assert await stack.children.stop("worker") == 0
-    left = time.monotonic()
     await stack.start_worker()
     await stack.wait_until("the bot's return", partial(connected, 2))
     assert (await bot.report())["close_codes"][0] == 1012
-    return time.monotonic() - left
 
 
 async def uninstall(stack: DevStack, account: Account, folder: Path) -> None:
@@ -264,7 +261,7 @@ async def uninstall(stack: DevStack, account: Account, folder: Path) -> None:
     assert account.holds(OTHER) == beside
 
 
-async def test_the_life_of_a_stack(tmp_path: Path, patience: float) -> None:
+async def test_the_life_of_a_stack(tmp_path: Path) -> None:
     """One story, because each part of it needs what the one before has left."""
     options = Options(worker={"KEY_SECONDS": "0", "HEARTBEAT_SECONDS": "1"}, record=True)
     async with (
@@ -280,7 +277,7 @@ async def test_the_life_of_a_stack(tmp_path: Path, patience: float) -> None:
         async with other_stack(stack) as other:
             await live_beside(stack, account, other)
             await update_in_place(stack, account, browser, tmp_path)
-            assert await upgrade_the_worker(stack) < BACK_SECONDS * patience
+            await upgrade_the_worker(stack)
             await uninstall(stack, account, tmp_path)
             await log_in(stack, other, OTHER_USER)
             assert account.waiting(OTHER) == 2

@@ -72,5 +72,7 @@ if FOLDER:
     if "CANARY_QUIET" not in os.environ:
         be_loud()
     said = open(f"{FOLDER}/{os.getpid()}", "a", buffering=1, encoding="utf-8", errors="replace")  # noqa: PTH123, SIM115 - a program starts faster without pathlib; open for as long as it lives
-    for stream in (sys.stdout, sys.stderr):
+    # a Lambda of the embedded AWS answers on its stdout, to whoever asked, and logs on stderr
+    answers = any("ministack-lambda" in word for word in sys.orig_argv)
+    for stream in (sys.stderr,) if answers else (sys.stdout, sys.stderr):
         copy_to(said, stream)
