@@ -32,7 +32,11 @@ def test_an_ordinary_day(calendar: Calendar) -> None:
         "previous_trading_day": "2026-11-26", "next_trading_day": "2026-11-30", "confidence": "two_or_more",
         "override": None, "valid_through": "2026-12-31", "timezone": "Asia/Kolkata (UTC+05:30)",
     }  # fmt: skip
+    regime = calendar.data.regime("cash", date(2026, 11, 27))
     assert (segment["opens"], segment["closes"]) == ("09:15", "15:30")
+    backing = {"source": regime.source, "confidence": regime.confidence, "note": regime.note}
+    assert segment.keys() == {"opens", "closes", "sessions", *backing}
+    assert backing.items() <= segment.items()
     shown = [(it["start"], it["end"], it["status"], it["sub_phase"]) for it in segment["sessions"]]
     assert shown[0] == ("00:00", "09:00", "CLOSED", "before_open")
     assert ("09:15", "15:30", "LIVE", "continuous") in shown
@@ -54,8 +58,10 @@ def test_a_closed_day_has_no_hours(calendar: Calendar) -> None:
 def test_a_special_session_says_what_it_is_and_whether_its_hours_are_known(calendar: Calendar) -> None:
     """Muhurat on a Sunday: a session, whose times nobody published yet."""
     special = describe_day(calendar, date(2026, 11, 8), ["cash"])["special"]
-    assert (special["kind"], special["times_known"]) == ("muhurat", False)
-    assert special["name"]
+    facts = calendar.day(date(2026, 11, 8))
+    assert special == {"name": facts.special, "kind": "muhurat", "times_known": False, "note": facts.note}
+    assert facts.special
+    assert facts.note
     assert describe_segment(calendar, "cash", date(2024, 11, 1))["opens"] == "18:00"
 
 
@@ -81,7 +87,7 @@ def test_now_tells_each_segments_phase_and_its_next_change(calendar: Calendar) -
         "cash": {
             "status": "LIVE", "since": "2026-11-27T09:15:00+05:30", "until": "2026-11-27T15:30:00+05:30",
             "sub_phase": "continuous", "sub_phase_until": "2026-11-27T15:30:00+05:30",
-            "kind": "normal", "confidence": now["cash"]["confidence"],
+            "kind": "normal", "confidence": "two_or_more",
             "next_change": {"at": "2026-11-27T15:30:00+05:30", "status": now["cash"]["next_change"]["status"]},
         }
     }  # fmt: skip
