@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import DESKTOP, PHONE, Visit, visit
+from tests.browser.zerodha import log_in, moving
 from tools.devstack.places import ROOT, Home, Ports
 from tools.devstack.stack import USER_ID, DevStack
 
@@ -62,27 +63,6 @@ def running() -> Iterator[Running]:
         made.end()
 
 
-def log_in(tab: Visit) -> None:
-    """Fill in Zerodha's form and come back to the result page."""
-    tab.page.get_by_role("textbox").first.fill(USER_ID)
-    for box in tab.page.locator("input[type=password], input[name=totp], input[name=password]").all():
-        box.fill("000000")
-    tab.page.locator("button[value=login], button[type=submit], input[type=submit]").first.click()
-    tab.wait_for("h1", "You are logged in", 30)
-
-
-def first_price(tab: Visit) -> str:
-    """Read the first price of the table."""
-    return tab.page.locator("#prices .price").first.inner_text()
-
-
-def moving(tab: Visit) -> None:
-    """Wait until prices are there, and then until they change."""
-    tab.wait(lambda: any(c.isdigit() for c in first_price(tab)), "a first price", 30)
-    was = first_price(tab)
-    tab.wait(lambda: first_price(tab) != was, "a price that moves", 30)
-
-
 def test_expired_login_live_handover_crash(chromium: Browser, running: Running) -> None:
     """No token, one button, Zerodha, a calm page, prices; again while they flow; and over a killed worker."""
     stack = running.stack
@@ -90,7 +70,7 @@ def test_expired_login_live_handover_crash(chromium: Browser, running: Running) 
         tab.page.goto(stack.page)
         tab.page.get_by_role("link", name="Log in").click()
         tab.shoot("zerodha")
-        log_in(tab)
+        log_in(tab, USER_ID)
         assert "request_token" not in tab.page.url
         tab.shoot("login-result")
         tab.check()
@@ -133,7 +113,7 @@ def second_login(chromium: Browser, running: Running) -> None:
     """Log in on another device."""
     with visit(chromium, running.origins, size=DESKTOP) as other:
         other.page.goto(f"{running.stack.page}/login")
-        log_in(other)
+        log_in(other, USER_ID)
 
 
 async def kill_worker(stack: DevStack) -> None:

@@ -108,11 +108,11 @@ WEATHER: tuple[tuple[Callable[[Ward], object], str, str, int, str, str], ...] = 
     (lambda w: w.behind.sqs.delete_queue(QueueUrl=w.behind.queue), "queue", "bad", 5, "NonExistent", "queue"),
     (
         lambda w: w.behind.sqs.send_message(QueueUrl=w.behind.queue, MessageBody="{}"),
-        "queue", "warn", 0, "1 announcements wait", "Start the worker",
+        "queue", "warn", 0, "1 announcement that", "Start the worker",
     ),
     (
         lambda w: w.behind.sqs.send_message(QueueUrl=w.dead, MessageBody="{}"),
-        "queue", "bad", 4, "1 dead letters", "purge the dead-letter queue",
+        "queue", "bad", 4, "1 dead letter", "purge the dead-letter queue",
     ),
     (lambda w: w.behind.kite("expire"), "token", "bad", 3, "access_token", "kite-relay login"),
     (lambda w: w.behind.kite("rest", status=503), "token", "bad", 4, "503", "kite-relay login"),

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import ClientSession
@@ -23,6 +24,7 @@ from tools.devstack.places import Ports
 from tools.simulator import Simulator
 
 USER = "AB1234"
+COMMAND = str(Path(sys.executable).with_name("kite-relay"))
 
 
 class Eavesdropper(Browser):
@@ -69,7 +71,9 @@ class Machine:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, simulator: Simulator) -> AsyncIterator[Machine]:
+async def running(
+    folder: Path, simulator: Simulator, command: Sequence[str] = (sys.executable, str(LOUD))
+) -> AsyncIterator[Machine]:
     """Write the file, start the command, wait for its invitation, and end it like Ctrl-C."""
     ports = Ports.free()
     simulator.app(f"http://localhost:{ports.page}/callback")
@@ -77,10 +81,10 @@ async def running(folder: Path, simulator: Simulator) -> AsyncIterator[Machine]:
         f"# mine\nKITE_API_KEY=simulatorkey\nKITE_API_SECRET={API_SECRET}\nALLOWED_USER_IDS={USER}\n"
         f"KITE_API_ROOT={simulator.rest_root}\nKITE_LOGIN_ROOT={simulator.login_root}\n"
         f"KITE_TICKER_ROOT={simulator.ticker_root}\nRELAY_PORT={ports.relay}\nWEB_PORT={ports.worker}\n"
-        f"STATE_DIR={folder}/state\nHEARTBEAT_SECONDS=1\n"
+        f"STATE_DIR={folder}/state\nHEARTBEAT_SECONDS=1\nPUBLIC_URL=http://localhost:{ports.page}\n"
     )
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(LOUD), "serve", "--port", str(ports.page)),
+        *(*command, "serve", "--port", str(ports.page)),
         cwd=Path(__file__).parents[2],
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "ENV_FILE": str(folder / ".env"), "LOG_LEVEL": "DEBUG"},
         stdout=asyncio.subprocess.PIPE,
@@ -141,3 +145,47 @@ async def test_the_whole_day_on_one_machine(tmp_path: Path, measured: Callable[[
     measured("hits", len(found))
     assert sum(name.startswith(("request_token", "state")) for name in secrets) >= 4
     assert found == []
+
+
+async def test_the_command_as_it_is_typed(tmp_path: Path) -> None:
+    """The installed `kite-relay serve`, and the other verbs in the same folder: the file is all that they share."""
+    async with (
+        Simulator(seed=4, api_secret=API_SECRET) as simulator,
+        running(tmp_path, simulator, [COMMAND]) as machine,
+    ):
+        before = await _verb(tmp_path, "status", "--json")
+        assert json.loads(before.out)["token_expiry"]["status"] == "MISSING"
+        async with Browser(machine.page) as browser:
+            assert "You are logged in" in (await browser.log_in(USER)).page
+        await machine.until(lambda body: body["token_expiry"]["verified_at"] is not None)
+        status = json.loads((await _verb(tmp_path, "status", "--json")).out)
+        assert status["worker"]["connected"] is True
+        found = {one["name"]: one for one in json.loads((await _verb(tmp_path, "doctor", "--json")).out)}
+        assert {name for name, one in found.items() if one["tone"] == "bad"} == set()
+        assert f"Kite accepts token 1 of {USER}" in found["token"]["detail"]
+        assert machine.page in found["redirect URL"]["detail"]
+    ended = await _verb(tmp_path, "doctor", "--json")
+    assert ended.code == 4
+    assert "kite-relay serve" in next(one["fix"] for one in json.loads(ended.out) if one["name"] == "redirect URL")
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+
+
+async def _verb(folder: Path, *arguments: str) -> Said:
+    """Run another verb in the file's folder, with nothing else in the environment."""
+    process = await asyncio.create_subprocess_exec(
+        *(COMMAND, *arguments),
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    assert b"Traceback" not in err, err.decode()
+    return Said(process.returncode, out.decode())

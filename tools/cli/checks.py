@@ -160,11 +160,11 @@ def queue(patient: Patient) -> Finding:
     dead = _messages(patient, "DEAD_LETTERS_URL") if patient.get("DEAD_LETTERS_URL") else 0
     if dead:
         fix = "Read them in the SQS console, then purge the dead-letter queue; the runbook tells what each means"
-        return "bad", f"{dead} dead letters", fix
+        return "bad", f"{dead} dead {'letter' if dead == 1 else 'letters'}", fix
     if waiting:
         return (
             "warn",
-            f"{waiting} announcements wait: the worker does not take them",
+            f"{waiting} {'announcement' if waiting == 1 else 'announcements'} that the worker does not take",
             "Start the worker, or read its log",
         )
     return "good", "empty, and no dead letters", ""
@@ -290,7 +290,9 @@ def _not_here() -> Finding:
 
 
 CHECKS = (
-    Check("place", place, "Deploy the stack: `kite-relay setup`", Exits.CONFIGURATION),
+    Check(
+        "place", place, "Begin with `kite-relay setup`, or with `kite-relay setup --env-file .env`", Exits.CONFIGURATION
+    ),
     Check("identity", identity, "Run `aws configure` or `aws sso login`", Exits.CONFIGURATION, ("place",)),
     Check(
         "parameters",

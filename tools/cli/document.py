@@ -20,7 +20,8 @@ Written by `make docs` from the commands' own help: change it there.
 
 - **a stack**: the one that `samconfig.toml` in this folder names, or `STACK_NAME`, or `kite-relay`; AWS's own variables
   (`AWS_PROFILE`, `AWS_REGION`) say where. Its outputs tell everything else.
-- **one machine**: `ENV_FILE=/path/.env`.
+- **one machine**: `ENV_FILE=/path/.env`, or a `.env` with `KITE_API_KEY` and `ALLOWED_USER_IDS` in this folder
+  ([one-machine.md](one-machine.md)).
 
 Two more variables: `KITE_RELAY_KEY` is a relay key (for `watch`, and for `status --url`); `KITE_RELAY_URL` is a
 dashboard's address for `status`. No secret is ever an argument: others can list those.
@@ -28,15 +29,15 @@ dashboard's address for `status`. No secret is ever an argument: others can list
 | exit code | meaning |
 |---|---|
 | 0 | ok |
-| 1 | a bug of ours: please tell |
+| 1 | you said no to a question; or a bug of ours: please tell |
 | 2 | used wrongly; the message says how |
 | 3 | somebody must log in |
 | 4 | something does not work, now or for a while |
 | 5 | the configuration is wrong or incomplete |
 | 130 | ended by Ctrl-C |
 
-Output is plain where no terminal is, and without colour with `NO_COLOR`. `kite-relay --install-completion` teaches your
-shell the verbs.
+Output is plain where no terminal is, and without colour with `NO_COLOR`. `kite-relay --install-completion` teaches the
+shell that you type it in (bash, zsh, fish, PowerShell) the verbs; `--show-completion` prints what it would add.
 """
 
 

@@ -20,6 +20,7 @@ from tools.cli.place import DEFAULT_STACK, SAMCONFIG, require_aws, samconfig, st
 from tools.cli.samconfig import write_samconfig
 from tools.cli.style import paint, sign
 from tools.cli.unseen import typed_unseen
+from tools.env_file import public_url
 
 app = typer.Typer(add_completion=False)
 Read = Callable[[str], str]
@@ -90,7 +91,7 @@ def _one_machine(path: Path) -> None:
 
     text = dotenv.update(path.read_text(encoding="utf-8"), {"ALLOWED_USER_IDS": users})
     files.replace(path, text.encode())
-    _next("http://localhost:4600/callback", f"kite-relay serve --env-file {path}")
+    _next(f"{public_url({})}/callback", f"kite-relay serve --env-file {path}")
 
 
 def _aws(deploy: bool | None) -> None:  # noqa: FBT001 - the option's own type
