@@ -1,4 +1,7 @@
-"""The worker, killed by itself the very moment it logs a step: `CRASH_AT=step`. Nothing of it runs after that."""
+"""The worker, killed by itself the very moment it logs a step of a generation: `CRASH_AT=step CRASH_GENERATION=7`.
+
+Nothing of it runs after that.
+"""
 
 import os
 import signal
@@ -10,12 +13,12 @@ import structlog
 import worker.main
 from worker import logs
 
-CRASH_AT = os.environ["CRASH_AT"]
+FATAL = {"step": os.environ["CRASH_AT"], "generation": int(os.environ["CRASH_GENERATION"])}
 
 
 def crash(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Kill the process at its step, as the kernel would."""
-    if event.get("step") == CRASH_AT:
+    if FATAL.items() <= event.items():
         os.kill(os.getpid(), signal.SIGKILL)
     return event
 
