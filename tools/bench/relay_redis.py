@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -16,8 +17,8 @@ from typing import Any
 
 from tools.bench.relay_run import KEY, LOAD_CORE, RELAY_CORE, Bench, Load, Result, free_port
 
-CLIENTS = 200
-BLIP_SECONDS = 2.0
+CALM = 1.0
+"""Seconds of ticks before a blip; after it there are twice as many, and all must have come."""
 
 
 @contextmanager
@@ -33,8 +34,8 @@ def real_redis() -> Iterator[Any]:
             server.shutdown(nosave=True)
 
 
-def run(bench: Bench, relays: int, load: Load, *, blip: bool = False) -> tuple[Result, list[float]]:
-    """Run a feed and relay processes over Redis; gives the result and each relay's share of a core."""
+def run(bench: Bench, relays: int, load: Load, blip: float = 0.0) -> tuple[Result, list[float]]:
+    """Run a feed and relay processes over Redis; gives the result and what each relay cost."""
     with ExitStack() as stack:
         server = stack.enter_context(real_redis())
         url, feed_port = f"unix://{server.socket_file}", free_port()
@@ -43,30 +44,32 @@ def run(bench: Bench, relays: int, load: Load, *, blip: bool = False) -> tuple[R
         ports = [free_port() for _ in range(relays)]
         commands = [[*part, str(port), "0", KEY, "0", url, "relay"] for port in ports]
         pids = [stack.enter_context(bench.started(command, RELAY_CORE)).pid for command in commands]
-        if blip:
-            threading.Thread(target=_blip, args=(server.pid,), daemon=True).start()
-        result = bench.drive(load, ports, feed_port, pids)
-        return result, bench.shares
+        trouble = threading.Thread(target=_hang, args=(server.pid, blip))
+        result = bench.drive(load, ports, feed_port, pids, on_begin=trouble.start if blip else lambda: None)
+        return result, bench.each
 
 
-def _blip(pid: int) -> None:
-    time.sleep(3.0)
+def _hang(pid: int, seconds: float) -> None:
+    time.sleep(CALM)
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(BLIP_SECONDS)
+    time.sleep(seconds)
     os.kill(pid, signal.SIGCONT)
 
 
-def measure(bench: Bench, rounds: int) -> dict[str, Any]:
+def measure(bench: Bench, rounds: int, saturated: Load, calm: Load, blip: float) -> dict[str, Any]:
     """Measure scale-out and a blip.
 
-    A machine of two cores cannot give two relays a core each beside their load. So both run on one, at a load far below
-    saturation, and what counts is how much of a core the busier one takes: it bounds the load that the pair can carry.
+    A machine of two cores cannot give two relays a core each beside their load. So both run on one, saturated, and what
+    counts is the CPU time that a tick costs the busier one: it bounds what the pair carries on a core each.
     """
-    load = Load(clients=CLIENTS, seconds=2.0, rate=200.0)
     ratios = []
     for _ in range(rounds):
-        _, [one] = run(bench, 1, load)
-        _, two = run(bench, 2, load)
+        _, [one] = run(bench, 1, saturated)
+        _, two = run(bench, 2, saturated)
         ratios.append(one / max(two))
-    blip, _ = run(bench, 2, Load(clients=CLIENTS, seconds=7.0), blip=True)
-    return {"scale_out_ratio": round(median(ratios), 3), "lost_in_blip": blip.lost, "blip_dropped_clients": blip.gone}
+    result, _ = run(bench, 2, replace(calm, seconds=3 * CALM + blip), blip)
+    return {
+        "scale_out_ratio": round(median(ratios), 3),
+        "lost_in_blip": result.lost,
+        "blip_dropped_clients": result.gone,
+    }
