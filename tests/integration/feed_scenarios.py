@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kite_relay.adapters.clock import SystemClock
+from kite_relay.domain.errors import LimitExceededError
 from kite_relay.domain.handover_types import Limits
 from kite_relay.domain.ticks import Mode
 from kite_relay.domain.token import AccessToken
 from tests.fakes.kite_lines import Recorder
 from tools.simulator import Simulator
+from tools.simulator.catalog import NSE
 from tools.simulator.packets import Tally
 from tools.simulator.server import API_KEY
 from worker.feed import Feed
@@ -180,6 +182,35 @@ async def three_lanes(sim: Simulator) -> dict[str, Any]:
     return stage.result() | {"orders": len(orders)}
 
 
+async def rebalance(sim: Simulator) -> dict[str, Any]:
+    """One of two clients leaves: what is left moves to one connection; then someone asks for more than Kite carries."""
+    sim.pace(2.0, 10.0)
+    stage = Stage(sim)
+    tokens = [token for token in sim.market.catalog.by_token if token & 0xFF == NSE][:3200]
+    kept = dict.fromkeys(tokens[2800:], Mode.FULL)
+    stage.feed.bus.want("leaves", dict.fromkeys(tokens[:2800], Mode.FULL))
+    stage.feed.bus.want("stays", kept)
+    await stage.start()
+    await stage.until(lambda: len(stage.ear.tokens) == len(tokens))
+    before = [each["socket"] for each in sim.state()["sockets"]]
+    sim.lag(300, socket=min(before))  # the one that they move to is later than the one that they leave
+    await asyncio.sleep(1.0)
+    stage.ear.tally = Tally()
+    stage.feed.bus.want("leaves", {})
+    await stage.until(lambda: len(sim.state()["sockets"]) == 1 and stage.feed.state.lanes == 1)
+    refused = False
+    try:
+        stage.feed.bus.want("greedy", dict.fromkeys(range(9000), Mode.LTP))
+    except LimitExceededError:
+        refused = True
+    await asyncio.sleep(0.3)
+    stage.ear.tokens.clear()
+    await stage.until(lambda: stage.ear.tokens == kept.keys())
+    carried = [each["instruments"] for each in sim.state()["sockets"]]
+    await stage.end()
+    return stage.result() | {"sockets_before": len(before), "carried": carried, "refused": refused}
+
+
 async def half_open(sim: Simulator) -> dict[str, Any]:
     """The cable is pulled: no byte more, and no end of the connection either."""
     stage = Stage(sim)
@@ -230,7 +261,8 @@ async def malformed(sim: Simulator) -> dict[str, Any]:
 
 
 SCENARIOS: dict[str, Callable[[Simulator], Awaitable[dict[str, Any]]]] = {
-    each.__name__: each for each in (moves, index_packets, killed, three_lanes, half_open, rejected, malformed)
+    each.__name__: each
+    for each in (moves, index_packets, killed, three_lanes, rebalance, half_open, rejected, malformed)
 }
 
 

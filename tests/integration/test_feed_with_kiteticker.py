@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SCENARIOS = Path(__file__).with_name("feed_scenarios.py")
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +53,16 @@ def test_seven_thousand_instruments_move_lane_by_lane() -> None:
     assert result["duplicates"] == 0
     assert len(result["gaps"]) == 3
     assert result["orders"] == 1
+
+
+@pytest.mark.promise(10)
+def test_a_client_that_leaves_frees_a_connection_and_nobody_misses_a_tick() -> None:
+    """400 instruments on two connections end on one; whoever wants more than 9000 is refused, and disturbs nothing."""
+    result = play("rebalance")
+    assert result["sockets_before"] == 2
+    assert result["carried"] == [400]
+    assert result["refused"]
+    assert (result["lost"], result["duplicates"], result["gaps"]) == (0, 0, [])
 
 
 def test_a_half_open_socket_is_found_and_replaced() -> None:
