@@ -164,6 +164,9 @@ async def test_the_command_as_it_is_typed(tmp_path: Path) -> None:
         assert {name for name, one in found.items() if one["tone"] == "bad"} == set()
         assert f"Kite accepts token 1 of {USER}" in found["token"]["detail"]
         assert machine.page in found["redirect URL"]["detail"]
+        key = (await _verb(tmp_path, "keys", "create", "watch")).out.strip()
+        seen = await _verb(tmp_path, "watch", "infy", "--json", "--seconds", "5", KITE_RELAY_KEY=key)
+        assert '"instrument": "NSE:INFY"' in seen.out
     ended = await _verb(tmp_path, "doctor", "--json")
     assert ended.code == 4
     assert "kite-relay serve" in next(one["fix"] for one in json.loads(ended.out) if one["name"] == "redirect URL")
@@ -176,12 +179,12 @@ class Said(NamedTuple):
     out: str
 
 
-async def _verb(folder: Path, *arguments: str) -> Said:
+async def _verb(folder: Path, *arguments: str, **variables: str) -> Said:
     """Run another verb in the file's folder, with nothing else in the environment."""
     process = await asyncio.create_subprocess_exec(
         *(COMMAND, *arguments),
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

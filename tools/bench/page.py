@@ -21,7 +21,7 @@ from playwright.async_api import CDPSession, Page, async_playwright
 
 WEB = Path(__file__).parents[2] / "functions" / "web"
 INSTRUMENTS, UPDATES, FRAMES = 200, 3, 10
-WARM_SECONDS, SECONDS, ROUNDS = 4.0, 8.0, 3
+WARM_SECONDS, SECONDS, ROUNDS = 4.0, 8.0, 5
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 PHASE = {"status": "LIVE", "since": None, "until": None}
@@ -40,7 +40,8 @@ def health() -> dict[str, Any]:
         "version": "bench",
         "findings": [],
         "timeline": [],
-        "worker": {"clients": [], "version": "bench", "generation": 1, "subscriptions": INSTRUMENTS},
+        "token_expiry": {"status": "VALID", "generation": 1},
+        "worker": {"clients": [], "version": "bench", "generation": 1, "pulse": "fresh", "subscriptions": INSTRUMENTS},
         "market": {"holiday": None, "segments": dict.fromkeys(("cash", "cash_cas", "derivatives"), PHASE)},
     }
 

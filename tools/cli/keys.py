@@ -48,7 +48,6 @@ def create(
         return
     typer.echo(key)
     typer.echo(f"This is the only time it is shown. Use it as access_token, and '{name}' as api_key.", err=True)
-    typer.echo("The relay learns of it within half a minute.", err=True)
 
 
 @app.command("list")

@@ -101,10 +101,7 @@ def _take(frame: str | bytes, wanted: dict[int, Instrument], show: Callable[[Ins
 def _worth_retrying(error: Exception) -> Exception | None:
     """Refusals end it with a sentence; anything else is the network's, and is tried again."""
     if isinstance(error, InvalidStatus) and error.response.status_code == HTTPStatus.FORBIDDEN:
-        return ConfigurationError(
-            "the relay refuses this key. It learns of a new one within half a minute; make one with "
-            "`kite-relay keys create NAME`"
-        )
+        return ConfigurationError("the relay refuses this key: make one with `kite-relay keys create NAME`")
     fatal = process_exception(error)
     if fatal is None:
         typer.echo(f"The relay does not answer ({type(error).__name__}); trying again.", err=True)
