@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from tests.documents import ROOT, anchors, blocks, code, every_document, links, section
+from tests.policies import Template
 from tools.cli.document import HEAD
 from tools.cli.exits import Exits
 from tools.cli.main import VERBS, app
@@ -105,6 +106,15 @@ def test_every_verb_and_option_shown_exists() -> None:
 def test_every_exit_code_is_documented() -> None:
     """The table names each, and one that no code of ours uses but the shell does."""
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", HEAD, re.MULTILINE)} == {*Exits, 130}
+
+
+def test_every_alarm_has_its_row_in_the_runbook() -> None:
+    """And every row an alarm: what it means, how to look, what to do."""
+    rows = re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    template = Template()
+    alarms = template.of_type("AWS::CloudWatch::Alarm").values()
+    assert {name for name, _ in rows} == {template.resolve(one["Properties"])["AlarmName"] for one in alarms}
+    assert all(len(cells.split("|")) == 3 and all(map(str.strip, cells.split("|"))) for _, cells in rows)
 
 
 def test_every_setting_is_documented() -> None:
