@@ -7,10 +7,13 @@ Run as a process: the reactor that KiteTicker lives on can be installed once in 
 
 import asyncio
 import json
+import os
 import random
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from kite_relay.adapters.clock import SystemClock
@@ -19,6 +22,7 @@ from kite_relay.domain.handover_types import Limits
 from kite_relay.domain.ticks import Mode
 from kite_relay.domain.token import AccessToken
 from tests.fakes.kite_lines import Recorder
+from tests.fakes.tls import make_certificate, tls_door
 from tools.simulator import Simulator
 from tools.simulator.catalog import NSE
 from tools.simulator.packets import Tally
@@ -47,14 +51,14 @@ class Ear(Recorder):
 class Stage:
     """A simulator and a feed that dials it."""
 
-    def __init__(self, sim: Simulator) -> None:
+    def __init__(self, sim: Simulator, root: str | None = None) -> None:
         self.sim = sim
         self.ear = Ear()
         self.most_sockets = 0
         self._generation = 0
         loop = asyncio.get_running_loop()
         self.feed = Feed(
-            upstream=KiteUpstream(API_KEY, sim.ticker_root),
+            upstream=KiteUpstream(API_KEY, root or sim.ticker_root),
             clock=SystemClock(),
             roll=random.random,
             watcher=self.ear,
@@ -211,6 +215,27 @@ async def rebalance(sim: Simulator) -> dict[str, Any]:
     return stage.result() | {"sockets_before": len(before), "carried": carried, "refused": refused}
 
 
+async def certificates(sim: Simulator) -> dict[str, Any]:
+    """Over TLS: from a server whose certificate the system knows, and from one that it does not."""
+    with TemporaryDirectory() as folder:
+        known, unknown = (make_certificate(Path(folder), name) for name in ("known", "unknown"))
+        os.environ["SSL_CERT_FILE"] = str(known)
+        async with tls_door(known, sim.port) as port, tls_door(unknown, sim.port) as false_port:
+            stage = Stage(sim, f"wss://localhost:{port}/ticker")
+            stage.want(10, Mode.FULL)
+            await stage.start()
+            stage.mint()
+            await stage.settle()
+            deceived = Stage(sim, f"wss://localhost:{false_port}/ticker")
+            deceived.want(10)
+            deceived.mint()
+            await deceived.until(lambda: deceived.feed.take_dials()["failed"] > 0)
+            opened = len(sim.state()["sockets"]) - 1
+            await deceived.end()
+            await stage.end()
+    return stage.result() | {"deceived": opened}
+
+
 async def half_open(sim: Simulator) -> dict[str, Any]:
     """The cable is pulled: no byte more, and no end of the connection either."""
     stage = Stage(sim)
@@ -262,7 +287,7 @@ async def malformed(sim: Simulator) -> dict[str, Any]:
 
 SCENARIOS: dict[str, Callable[[Simulator], Awaitable[dict[str, Any]]]] = {
     each.__name__: each
-    for each in (moves, index_packets, killed, three_lanes, rebalance, half_open, rejected, malformed)
+    for each in (moves, index_packets, killed, three_lanes, rebalance, certificates, half_open, rejected, malformed)
 }
 
 

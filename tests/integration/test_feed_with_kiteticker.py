@@ -65,6 +65,13 @@ def test_a_client_that_leaves_frees_a_connection_and_nobody_misses_a_tick() -> N
     assert (result["lost"], result["duplicates"], result["gaps"]) == (0, 0, [])
 
 
+def test_a_server_that_the_system_does_not_know_gets_no_token() -> None:
+    """The official client would tell it all; the one whose certificate is known is dialled again and again."""
+    result = play("certificates")
+    assert result["deceived"] == 0
+    assert (result["lost"], result["duplicates"], result["gaps"]) == (0, 0, [])
+
+
 def test_a_half_open_socket_is_found_and_replaced() -> None:
     """With two seconds of patience here; five by default."""
     result = play("half_open")
