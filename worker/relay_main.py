@@ -27,7 +27,7 @@ from worker.stream import Reader, connect, ticket_claim
 from worker.stream_wants import WantsTeller
 
 CONFIGURATION_EXIT = 5
-TICKET_KEY_EVERY = 15.0
+TICKET_KEY_EVERY = 5.0
 
 log = structlog.get_logger(__name__)
 

@@ -160,9 +160,11 @@ class Stage:
 
     async def heartbeat(self) -> dict[str, Any]:
         """Read what the workers told the board last."""
-        found = await asyncio.to_thread(
-            self.cloud.dynamodb.get_item, TableName="board", Key={"key": {"S": Heartbeat.KEY}}
-        )
+        return await self.record(Heartbeat.KEY)
+
+    async def record(self, key: str) -> dict[str, Any]:
+        """Read a record of the board."""
+        found = await asyncio.to_thread(self.cloud.dynamodb.get_item, TableName="board", Key={"key": {"S": key}})
         return dict(json.loads(found["Item"]["item"]["S"]))
 
     async def until_empty(self, url: str) -> None:

@@ -1,6 +1,7 @@
 """Two real workers, relay processes and a Redis: the leader dies or hangs, Redis goes away; clients stay connected."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,12 +18,24 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from kite_relay.adapters.ssm import SsmParameters
-from kite_relay.domain.relay_keys import KEY_ENTROPY, KeyRing, RelayKey, Scope, hash_key, make_key
+from kite_relay.domain.records import TicketKey
+from kite_relay.domain.relay_keys import (
+    KEY_ENTROPY,
+    NONCE_SIZE,
+    KeyRing,
+    RelayKey,
+    Scope,
+    hash_key,
+    issue_ticket,
+    make_key,
+)
 from kite_relay.domain.ticks import FULL, split
 from tests.fakes.redis_server import RedisServer
 from tests.fakes.worker_on_aws import WORKER, Process, Stage
 from tests.fakes.worker_process import free_port
 from tools.simulator import Simulator
+from worker.relay_main import TICKET_KEY_EVERY
+from worker.relay_settings import CloseCode
 from worker.stream_lease import SECONDS
 
 KEY = make_key(b"standby".ljust(KEY_ENTROPY, b"."))
@@ -118,6 +131,16 @@ class House(Stage):
             yield client
             client.reading.cancel()
 
+    async def ticket_opens(self, port: int) -> bool:
+        """Try a ticket of the key that stands on the board; a page that is not allowed is told so after it."""
+        key = (await self.record(TicketKey.KEY))["key"]
+        ticket = issue_ticket(key, datetime.now(UTC), os.urandom(NONCE_SIZE))
+        with contextlib.suppress(InvalidStatus):
+            async with connect(f"ws://127.0.0.1:{port}/?api_key=dashboard&access_token={ticket}", proxy=None) as page:
+                await page.wait_closed()
+                return page.close_code == CloseCode.ORIGIN
+        return False
+
     def sockets(self) -> list[Any]:
         """Tell the sockets at Kite."""
         return list(self.sim.state()["sockets"])
@@ -183,6 +206,9 @@ async def test_a_standby_takes_over_from_a_leader_that_was_killed(
         await standby.until(step="first_packet")
         gap = await silence(found)
         measured("disconnected", sum(client.reading.done() for client in found))
+        async with asyncio.timeout(2 * TICKET_KEY_EVERY):
+            while not await house.ticket_opens(one):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(1.0)
     measured("clients of relay processes over the leader's kill -9", len(found))
     measured("seconds without a tick", round(gap, 1))
     assert gap <= TAKEN_OVER
