@@ -21,6 +21,8 @@ WAIT_SECONDS = 20.0
 """The longest that SQS holds a receive open."""
 PATIENCE_SECONDS = 25.0
 """How long a message may take before it is left for its next delivery; the queue hides it for longer."""
+MOST_AT_ONCE = 100
+"""So many announcements are handled at the same time: a flood of forged ones must not fill the memory."""
 LOOK_AGAIN_SECONDS = 1.0
 """SSM may answer with the old version for a moment after a write."""
 
@@ -68,6 +70,8 @@ class InboxReader:
     async def run(self) -> None:
         """Receive for ever."""
         while True:
+            while len(self._tasks) >= MOST_AT_ONCE:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             try:
                 messages = await self._circuit.call(self._inbox.receive, WAIT_SECONDS)
             except KiteRelayError as error:

@@ -9,6 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from kite_relay.adapters.aws import make_client
+from tests.fakes.dynamodb import atomic_writes
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def aws() -> Iterator[str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
-    with mock.patch.dict(os.environ, variables):
+    with atomic_writes(), mock.patch.dict(os.environ, variables):
         make_client("ssm", read_seconds=60).get_parameters(Names=["nothing"])  # the first answer takes moto seconds
         yield endpoint
     server.stop()

@@ -17,6 +17,7 @@ from functions.login_callback import app
 from kite_relay.adapters.aws import make_client
 from tests.fakes.api_gateway import Browser
 from tests.fakes.canaries import API_SECRET
+from tests.fakes.dynamodb import atomic_writes
 from tools.simulator import Simulator
 
 NAME = "login-test"
@@ -121,7 +122,10 @@ def aws_and_kite() -> Iterator[Place]:
     asyncio.run_coroutine_threadsafe(simulator.__aenter__(), loop).result(10)
     roots = {"KITE_API_ROOT": simulator.rest_root, "KITE_LOGIN_ROOT": simulator.login_root}
     try:
-        with mock.patch.dict(os.environ, {**VARIABLES, **roots, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}):
+        with (
+            atomic_writes(),
+            mock.patch.dict(os.environ, {**VARIABLES, **roots, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}),
+        ):
             yield Place(simulator, loop)
     finally:
         asyncio.run_coroutine_threadsafe(simulator.__aexit__(None, None, None), loop).result(10)

@@ -88,6 +88,7 @@ def test_every_answer_carries_the_whole_header_set(ask: Ask, measured: Callable[
         headers = dict(ask(method, path, {"origin": f"https://{DOMAIN}"}, who, fail=fail).headers)
         dashboard = headers.get("Content-Security-Policy", "").replace(" wss://relay.example", "")
         assert strict.items() <= {**headers, "Content-Security-Policy": dashboard}.items(), (method, path)
+        assert not [name for name in headers if name.lower().startswith("access-control-")]
         count += 1
     for name in page.FILES:
         headers = dict(ask("GET", f"{page.ROOT}/{name}", {}, {}).headers)
