@@ -74,6 +74,7 @@ class Front(Proxy):
         async with session.post(self._behind, data=body, headers=request.headers, skip_auto_headers=["Host"]) as answer:
             date = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
             kind = {"Content-Type": answer.headers["Content-Type"], "Date": date}
+            self.asked[service].clear()  # a long poll from before the trouble: until now the service has answered
             return web.Response(status=answer.status, body=await answer.read(), headers=kind)
 
     def busiest_minute(self) -> int:
