@@ -4,13 +4,13 @@ import yaml
 
 from tools.cli.droplet import render
 
-OUTPUTS = {
-    "ParameterPrefix": "/kite-relay",
-    "BoardTableName": "kite-relay-board",
-    "QueueUrl": "https://sqs.ap-south-1.amazonaws.com/123456789012/kite-relay-announcements",
-    "StatusUrl": "https://abc.execute-api.ap-south-1.amazonaws.com/",
+STACK = {
+    "PARAMETER_PREFIX": "/kite-relay",
+    "BOARD_TABLE": "kite-relay-board",
+    "QUEUE_URL": "https://sqs.ap-south-1.amazonaws.com/123456789012/kite-relay-announcements",
+    "STATUS_URL": "https://abc.execute-api.ap-south-1.amazonaws.com/",
 }
-DOCUMENT = render(OUTPUTS, image="kite-relay-worker:1.2.3", host="", instruments="NSE:NIFTY 50,BSE:SENSEX")
+DOCUMENT = render(STACK, image="kite-relay-worker:1.2.3", host="", instruments="NSE:NIFTY 50,BSE:SENSEX")
 
 
 def files() -> dict[str, str]:
@@ -28,7 +28,7 @@ def test_the_workers_settings_are_the_stacks() -> None:
     """What the worker needs to find its stack."""
     told = dict(line.split("=", 1) for line in files()["/etc/kite-relay/worker.env"].splitlines())
     assert told["BOARD_TABLE"] == "kite-relay-board"
-    assert told["QUEUE_URL"] == OUTPUTS["QueueUrl"]
+    assert told["QUEUE_URL"] == STACK["QUEUE_URL"]
     assert told["INSTRUMENTS"] == "NSE:NIFTY 50,BSE:SENSEX"
     assert told["DASHBOARD_ORIGINS"] == "https://abc.execute-api.ap-south-1.amazonaws.com"
     assert "region = ap-south-1" in files()["/etc/kite-relay/aws.config"]

@@ -1,5 +1,6 @@
 """`kite-relay droplet`: write the cloud-init that makes a new droplet a relay. It holds no secret."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,8 @@ import typer
 
 from kite_relay import __version__
 from kite_relay.domain.errors import ConfigurationError
+from tools.cli.place import stack_name, stack_variables
 from tools.cli.rotate import KEY_FILE
-from tools.cli.stacks import DEFAULT_STACK, read_outputs
 
 INFRA = Path(__file__).parents[2] / "infra"
 IMAGE = f"kite-relay-worker:{__version__}"
@@ -37,13 +38,13 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def worker_env(outputs: Mapping[str, str], page: str, instruments: str) -> str:
+def worker_env(stack: Mapping[str, str], page: str, instruments: str) -> str:
     """Write the worker's settings: none of them is a secret."""
     settings = {
         "AWS_CONFIG_FILE": "/etc/kite-relay/aws.config",
-        "PARAMETER_PREFIX": outputs["ParameterPrefix"],
-        "BOARD_TABLE": outputs["BoardTableName"],
-        "QUEUE_URL": outputs["QueueUrl"],
+        "PARAMETER_PREFIX": stack["PARAMETER_PREFIX"],
+        "BOARD_TABLE": stack["BOARD_TABLE"],
+        "QUEUE_URL": stack["QUEUE_URL"],
         "DASHBOARD_ORIGINS": page.rstrip("/"),
         "INSTRUMENTS": instruments,
     }
@@ -68,12 +69,12 @@ def region_of(queue_url: str) -> str:
     return found[1]
 
 
-def render(outputs: Mapping[str, str], *, image: str, host: str, instruments: str) -> str:
+def render(stack: Mapping[str, str], *, image: str, host: str, instruments: str) -> str:
     """Write the cloud-init document."""
     values = {
-        "WORKER_ENV": worker_env(outputs, outputs["StatusUrl"], instruments),
+        "WORKER_ENV": worker_env(stack, stack["STATUS_URL"], instruments),
         "COMPOSE_ENV": f"KITE_RELAY_IMAGE={image}\nRELAY_HOST={host}\n",
-        "AWS_CONFIG": aws_config(region_of(outputs["QueueUrl"]), "python", KEY_FILE),
+        "AWS_CONFIG": aws_config(region_of(stack["QUEUE_URL"]), "python", KEY_FILE),
         "COMPOSE": (INFRA / "compose.yaml").read_text(),
         "CADDYFILE": (INFRA / "Caddyfile").read_text(),
     }
@@ -83,7 +84,7 @@ def render(outputs: Mapping[str, str], *, image: str, host: str, instruments: st
 @app.command()
 def droplet(
     *,
-    stack: Annotated[str, typer.Option(help="The stack that the worker belongs to.")] = DEFAULT_STACK,
+    stack: Annotated[str, typer.Option(help="Its stack; without it STACK_NAME, or samconfig.toml's.")] = "",
     image: Annotated[str, typer.Option(help="The worker's image, as Docker on the droplet will find it.")] = IMAGE,
     host: Annotated[str, typer.Option(help="The relay's host name; empty: one made of the droplet's address.")] = "",
     instruments: Annotated[str, typer.Option(help="Instruments to hold always, EXCHANGE:SYMBOL,...")] = (
@@ -91,4 +92,5 @@ def droplet(
     ),
 ) -> None:
     """Write the user data for a new droplet to standard output. Paste it when you create the droplet."""
-    typer.echo(render(read_outputs(stack), image=image, host=host, instruments=instruments), nl=False)
+    found = stack_variables(stack or stack_name(os.environ))
+    typer.echo(render(found, image=image, host=host, instruments=instruments), nl=False)

@@ -18,7 +18,7 @@ from kite_relay.adapters.dynamodb import DynamoBoard
 from kite_relay.domain.errors import ConfigurationError, StoreUnavailableError
 from kite_relay.domain.records import Heartbeat
 from kite_relay.ports import StatusBoard
-from tools.cli.stacks import DEFAULT_STACK, read_outputs
+from tools.cli.place import stack_name, stack_variables
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -169,15 +169,15 @@ def to_host(host: str, path: str = KEY_FILE) -> Deliver:
 def rotate(
     *,
     to: Annotated[str, typer.Option(help="Where the worker reads its key: root@203.0.113.7, or a file.")] = "",
-    stack: Annotated[str, typer.Option(help="The stack that the worker belongs to.")] = DEFAULT_STACK,
+    stack: Annotated[str, typer.Option(help="Its stack; without it STACK_NAME, or samconfig.toml's.")] = "",
     drop: Annotated[str, typer.Option(help="Only delete this key.")] = "",
     drop_all: Annotated[bool, typer.Option("--drop-all", help="Only delete every key, before an uninstall.")] = False,
 ) -> None:
     """Give the worker an AWS key. If it has one already, replace it without a gap, which takes six minutes."""
-    outputs = read_outputs(stack)
-    board = DynamoBoard(make_client("dynamodb"), outputs["BoardTableName"], SystemClock())
+    found = stack_variables(stack or stack_name(os.environ))
+    board = DynamoBoard(make_client("dynamodb"), found["BOARD_TABLE"], SystemClock())
     deliver = to_host(to) if "@" in to else to_file(Path(to))
-    rotation = Rotation(make_client("iam"), outputs["WorkerUserName"], board, deliver, typer.echo, Patience())
+    rotation = Rotation(make_client("iam"), found["WORKER_USER"], board, deliver, typer.echo, Patience())
     if drop:
         rotation.drop(drop)
         typer.echo(f"{drop} is deleted.")
