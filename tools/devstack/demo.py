@@ -14,6 +14,7 @@ import psutil
 from tools.devstack import programs
 from tools.devstack.browser import Browser
 from tools.devstack.children import Child
+from tools.devstack.legs import legs
 from tools.devstack.places import Home, Ports, program
 from tools.devstack.stack import OK, USER_ID, DevStack, Options
 from tools.devstack.timeline import Stage, stages
@@ -40,6 +41,7 @@ class Round:
     event_to_dial_ms: float
     dial_to_first_tick_ms: float
     login_to_first_tick_ms: float
+    legs: dict[str, float]
     lost_ticks: int
     duplicate_ticks: int
     client_disconnects: int
@@ -86,7 +88,10 @@ class Bot:
 async def demo() -> int:
     """Play the story; 0 if all of it was true."""
     print("kite-relay, the whole story without a person:\n")
-    async with DevStack(Home.named("demo"), Ports.free(), Options(FASTER)) as stack, Browser(stack.page) as browser:
+    async with (
+        DevStack(Home.named("demo"), Ports.free(), Options(FASTER, record=True)) as stack,
+        Browser(stack.page) as browser,
+    ):
         bot = await start_bot(stack)
         await stack.wait_until("the bot's connection", lambda: _connected(bot))
         print(f"  {stack.seconds:5.1f} s  a bot listens: the official KiteTicker, root={stack.relay}\n")
@@ -117,12 +122,14 @@ async def _round(stack: DevStack, browser: Browser, bot: Bot, name: str, old_soc
     worker = _worker(stack)
     await asyncio.sleep(SETTLE_SECONDS)
     before = await bot.report()
+    calls_before = len(stack.recorder.calls)
     login = await browser.log_in(USER_ID)
     if login.status != OK:
         raise StackError(f"the login ended with {login.status}:\n{login.page}")
     generation, path = await _arrived(stack, login.called_back_at)
     await asyncio.sleep(SETTLE_SECONDS)
     after = await bot.report()
+    relayed_at = after["resumed_at"] if old_socket == "dies" else None
     print(f"  {name} (old socket {old_socket}): generation {generation}")
     for stage in path:
         print(f"    {(stage.at - login.called_back_at) * 1000:8.1f} ms  {stage.what} (generation {stage.generation})")
@@ -133,6 +140,7 @@ async def _round(stack: DevStack, browser: Browser, bot: Bot, name: str, old_soc
         old_socket,
         generation,
         **_timings(login.called_back_at, path),
+        legs=legs(stack.recorder.calls[calls_before:], stack.worker_key, _at(path), relayed_at),
         lost_ticks=counted["lost"],
         duplicate_ticks=counted["duplicates"],
         client_disconnects=counted["disconnects"],
@@ -141,9 +149,13 @@ async def _round(stack: DevStack, browser: Browser, bot: Bot, name: str, old_soc
     )
 
 
-def _timings(start: float, path: list[Stage]) -> dict[str, float]:
+def _at(path: list[Stage]) -> dict[str, float]:
     newest = _newest(path)
-    at = {stage.what: stage.at for stage in path if stage.generation == newest}
+    return {stage.what: stage.at for stage in path if stage.generation == newest}
+
+
+def _timings(start: float, path: list[Stage]) -> dict[str, float]:
+    at = _at(path)
     steps = {
         "login_to_stored_ms": at["stored"] - start,
         "stored_to_event_ms": at["received"] - at["stored"],

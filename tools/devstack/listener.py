@@ -27,6 +27,7 @@ class Listener:
         self._close_codes: list[int | None] = []
         self._last_packet: float | None = None
         self._longest_gap = 0.0
+        self._resumed_at = 0.0
         self._ticker = KiteTicker("demo", key, root=root)
         self._ticker.on_connect = self._connected
         self._ticker.on_message = self._message
@@ -38,13 +39,14 @@ class Listener:
         self._ticker.connect(threaded=True)
 
     def report(self) -> dict[str, Any]:
-        """Tell the totals, and the longest gap since the last report."""
+        """Tell the totals, and the longest gap since the last report and when it ended (epoch seconds)."""
         gap, self._longest_gap = self._longest_gap, 0.0
         return self._counts | {
             "packets": self._tally.packets,
             "lost": self._tally.lost,
             "duplicates": self._tally.duplicates,
             "longest_gap_ms": round(gap * 1000, 1),
+            "resumed_at": self._resumed_at,
             "close_codes": self._close_codes,
         }
 
@@ -57,8 +59,8 @@ class Listener:
         if not is_binary or len(payload) < 2:  # noqa: PLR2004 - a heartbeat is one byte
             return
         now = time.monotonic()
-        if self._last_packet is not None:
-            self._longest_gap = max(self._longest_gap, now - self._last_packet)
+        if self._last_packet is not None and now - self._last_packet > self._longest_gap:
+            self._longest_gap, self._resumed_at = now - self._last_packet, time.time()
         self._last_packet = now
         for packet in split(payload):
             self._count(packet)

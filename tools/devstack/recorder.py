@@ -5,8 +5,9 @@ It passes everything on unchanged, so signatures still hold and IAM is still enf
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -30,6 +31,8 @@ class Call:
         status: of the answer; 4xx with `AccessDenied` is a refusal.
         denied: whether IAM refused it.
         decrypts: whether it asks SSM to decrypt.
+        began: when it came, in epoch seconds.
+        ended: when it was answered.
     """
 
     access_key: str
@@ -38,7 +41,9 @@ class Call:
     leading_keys: tuple[str, ...] = ()
     status: int = 0
     denied: bool = False
-    decrypts: bool = field(default=False)
+    decrypts: bool = False
+    began: float = 0.0
+    ended: float = 0.0
 
 
 def read_call(headers: Mapping[str, str], body: bytes, account: str) -> Call | None:
@@ -122,23 +127,19 @@ class Recorder(Proxy):
 
     async def pass_on(self, session: ClientSession, request: web.Request) -> web.Response:
         """Ask MiniStack the same, and write down what was asked."""
+        began = time.time()
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
         url = self._aws + request.raw_path
         async with session.request(request.method, url, headers=headers, data=body) as answer:
             content = await answer.read()
-            self._note(request.headers, body, answer.status, content)
+            call = read_call(request.headers, body, self._account)
+            if call:
+                denied = answer.status in (400, 403) and b"AccessDenied" in content
+                self.calls.append(replace(call, status=answer.status, denied=denied, began=began, ended=time.time()))
             passed = {
                 name: value
                 for name, value in answer.headers.items()
                 if name.lower() not in ("content-length", "transfer-encoding", "connection")
             }
             return web.Response(status=answer.status, body=content, headers=passed)
-
-    def _note(self, headers: Mapping[str, str], body: bytes, status: int, content: bytes) -> None:
-        call = read_call(headers, body, self._account)
-        if call:
-            denied = status in (400, 403) and b"AccessDenied" in content
-            self.calls.append(
-                Call(call.access_key, call.action, call.resources, call.leading_keys, status, denied, call.decrypts)
-            )

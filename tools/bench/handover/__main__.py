@@ -4,12 +4,13 @@ import argparse
 import asyncio
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tools.bench.handover import ingest, swaps
 from tools.bench.handover.leaks import HANDOVERS, leaks
-from tools.bench.handover.swaps import DELAYS, LOADS, WAYS, Sample
+from tools.bench.handover.swaps import DELAYS, LOADS, WAYS, Load, Sample
+from tools.bench.handover.whole_way import show_whole_way, whole_way
 
 HEADLINE = (LOADS[0].name, 200)
 """Load and network of the figures that stand alone in the JSON line: the ones that tell the ways apart."""
@@ -17,12 +18,12 @@ HEADLINE = (LOADS[0].name, 200)
 Cells = dict[tuple[str, int], dict[str, list[Sample]]]
 
 
-async def run_swaps(rounds: int) -> Cells:
+async def run_swaps(rounds: int, loads: Sequence[Load], delays: Sequence[int]) -> Cells:
     """Change the token in every way, load and network; the ways take turns."""
     cells: Cells = {}
-    for load in LOADS:
+    for load in loads:
         async with swaps.bench(load) as programs:
-            for delay in DELAYS:
+            for delay in delays:
                 cell = cells[load.name, delay] = {way: [] for way in WAYS}
                 for _ in range(rounds):
                     for way in WAYS:
@@ -88,21 +89,47 @@ def summary(cells: Cells, costs: dict[str, dict[str, float]], grown: dict[str, f
 
 
 async def main() -> None:
-    """Run all, or the parts that were named."""
+    """Run all; or in brief, to see that it runs."""
     parser = argparse.ArgumentParser(prog="make bench NAME=handover", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="of everything that a median is taken of")
     parser.add_argument("--handovers", type=int, default=HANDOVERS, help="in a row, for the leaks")
+    parser.add_argument("--brief", action="store_true", help="one of everything, in seconds: its figures mean nothing")
     options = parser.parse_args()
-    grown = await leaks(options.handovers)
-    print(f"{options.handovers} handovers in a row: {json.dumps(grown)}")
-    costs: dict[str, dict[str, float]] = {}
-    for shape in ingest.SHAPES:
-        found = await ingest.measure(shape, options.rounds)
-        costs[shape.name] = {reader: median(values) for reader, values in found.items()}
+    print(json.dumps(await (brief() if options.brief else full(options.rounds, options.handovers))))
+
+
+async def brief() -> dict[str, Any]:
+    """Run one of everything that needs no AWS."""
+    grown = await leaks(2, warm_up=1, rest=0.5)
+    costs = await run_ingest(1, ingest.SHAPES[:1], calm=1.0, window=0.5)
+    load, delay = HEADLINE
+    cells = await run_swaps(1, [each for each in LOADS if each.name == load], [delay])
+    return summary(cells, costs, grown)
+
+
+async def full(rounds: int, handovers: int) -> dict[str, Any]:
+    """Run everything."""
+    grown = await leaks(handovers)
+    print(f"{handovers} handovers in a row: {json.dumps(grown)}")
+    costs = await run_ingest(rounds, ingest.SHAPES, ingest.CALM, ingest.WINDOW)
     show_ingest(costs)
-    cells = await run_swaps(options.rounds)
+    cells = await run_swaps(rounds, LOADS, DELAYS)
     show_swaps(cells)
-    print(json.dumps(summary(cells, costs, grown)))
+    bare_ms = median(sample.seconds for sample in cells[LOADS[0].name, 0]["bare_dial"]) * 1000
+    ways = await whole_way(bare_ms)
+    show_whole_way(ways)
+    return summary(cells, costs, grown) | {"whole_way": ways[-1]}
+
+
+async def run_ingest(
+    rounds: int, shapes: Iterable[ingest.Shape], calm: float, window: float
+) -> dict[str, dict[str, float]]:
+    """Measure what a packet costs, by the shape of the frames and by the reader."""
+    costs: dict[str, dict[str, float]] = {}
+    for shape in shapes:
+        found = await ingest.measure(shape, rounds, calm, window)
+        costs[shape.name] = {reader: median(values) for reader, values in found.items()}
+    return costs
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from tools.bench.handover.swaps import instruments
 from tools.simulator.server import API_KEY
 
 READERS = ("ours", "on_ticks", "on_message", "autobahn")
-WARM_UP = {"ours": 11.0}
-"""Seconds before a measurement, else 1: for 10 after a new socket the feed still compares what it brings."""
+CALM = 11.0
+"""Seconds before a measurement of ours, else 1: for 10 after a new socket the feed still compares what it brings."""
 WINDOW = 2.5
 """Seconds of one measurement."""
 MILLION = 1e6
@@ -39,17 +39,17 @@ SHAPES = (
 )
 
 
-async def measure(shape: Shape, rounds: int) -> dict[str, list[float]]:
+async def measure(shape: Shape, rounds: int, calm: float = CALM, window: float = WINDOW) -> dict[str, list[float]]:
     """Give CPU seconds per million packets of each reader, one per round; the readers take turns."""
     found: dict[str, list[float]] = {reader: [] for reader in READERS}
     async with kite(shape.updates, shape.frames) as simulated:
         for _ in range(rounds):
             for reader in READERS:
-                found[reader].append(await _once(simulated, shape, reader))
+                found[reader].append(await _once(simulated, shape, reader, calm if reader == "ours" else 1.0, window))
     return found
 
 
-async def _once(simulated: Kite, shape: Shape, reader: str) -> float:
+async def _once(simulated: Kite, shape: Shape, reader: str, calm: float, window: float) -> float:
     task = {
         "role": "reader",
         "reader": reader,
@@ -60,9 +60,9 @@ async def _once(simulated: Kite, shape: Shape, reader: str) -> float:
     }
     async with Program(task) as program:
         await simulated.subscribed(shape.instruments)
-        await asyncio.sleep(WARM_UP.get(reader, 1.0))
+        await asyncio.sleep(calm)
         before = (await program.do("cpu"))["seconds"], await simulated.packets()
-        await asyncio.sleep(WINDOW)
+        await asyncio.sleep(window)
         after = (await program.do("cpu"))["seconds"], await simulated.packets()
     await simulated.alone()
     return float((after[0] - before[0]) / (after[1] - before[1]) * MILLION)

@@ -12,18 +12,18 @@ REST = 11.0
 LOAD = Load("leaks", 50, 20, 0.5)
 
 
-async def leaks(handovers: int) -> dict[str, float]:
+async def leaks(handovers: int, warm_up: int = WARM_UP, rest: float = REST) -> dict[str, float]:
     """Hand over so often; gives what was lost and what has grown."""
     async with bench(LOAD) as programs:
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             await programs.worker.do("swap", token=await programs.kite.mint())
-        await asyncio.sleep(REST)
+        await asyncio.sleep(rest)
         await programs.listener.do("count")
         await asyncio.sleep(LOAD.settle)
         before = await programs.worker.do("footprint")
         for _ in range(handovers):
             await programs.worker.do("swap", token=await programs.kite.mint())
-        await asyncio.sleep(REST)
+        await asyncio.sleep(rest)
         after = await programs.worker.do("footprint")
         heard = await programs.listener.do("report")
     return {
