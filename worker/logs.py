@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from kite_relay.logging import scrubber
+from kite_relay.logging import ScrubbingFormatter
 
 QUIET = ("botocore", "urllib3", "websockets", "asyncio", "twisted", "autobahn")
 """Libraries that say too much at INFO; what they warn of still comes through."""
@@ -29,7 +29,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
     )
-    handler.setFormatter(_Scrubbed(formatter))
+    handler.setFormatter(ScrubbingFormatter(formatter))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
@@ -39,15 +39,3 @@ def configure(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-
-
-class _Scrubbed(logging.Formatter):
-    """Blanks secrets in the finished line: whatever went into it, and however."""
-
-    def __init__(self, inner: logging.Formatter) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Give the line."""
-        return scrubber.scrub(self._inner.format(record))

@@ -14,6 +14,8 @@ from typing import Any, TextIO
 
 HEAD = os.environ.get("CANARY_HEAD", "")
 FOLDER = os.environ.get("CANARY_FOLDER", "")
+_NOT_OURS = ("/.envs/ministack", "/.envs/sam")
+"""Environments of programs that stand in for AWS, which holds the secrets."""
 _LETTERS = 32
 """So many letters has every token that the simulated Kite draws."""
 _BINDING_AT = 16
@@ -67,7 +69,7 @@ def copy_to(copy: TextIO, stream: TextIO) -> None:
     stream.write = written  # type: ignore[method-assign]
 
 
-if FOLDER:
+if FOLDER and not sys.prefix.endswith(_NOT_OURS):
     draw_canaries(HEAD)
     if "CANARY_QUIET" not in os.environ:
         be_loud()
