@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 from kite_relay.domain.errors import StoreUnavailableError
 from kite_relay.domain.ticks import join, split
 from worker.bus import Bus, Packets
+from worker.stream_backlog import Backlog, Fields
 
 log = logging.getLogger("kite_relay.stream")
 
@@ -27,9 +27,9 @@ FRAMES = "kite-relay:frames"
 LATEST = "kite-relay:latest"
 TERM = "kite-relay:term"
 TICKET = "kite-relay:ticket:"
-KEPT = 4000
+KEPT, KEPT_BYTES = 4000, 32 << 20
 """Entries in the stream, and frames a writer keeps while Redis is away: minutes of a busy feed."""
-AGAIN = 200
+AGAIN, AGAIN_BYTES = 200, 8 << 20
 """Frames given anew to a Redis that came back empty."""
 BATCH = 100
 PAUSE = 0.1
@@ -42,7 +42,6 @@ if not term or term == ARGV[1] then redis.call('set', KEYS[2], ARGV[2]) end
 """
 """Puts the newest packets where readers find them, unless a later term has begun."""
 
-Fields = dict[Any, Any]
 Client = Any
 """A `redis.asyncio.Redis`: what types there are for it know half of it."""
 
@@ -87,8 +86,8 @@ class Writer:
         self.state = "connected"
         self._redis = redis
         self._bus = bus
-        self._unsent: deque[Fields] = deque(maxlen=KEPT)
-        self._sent: deque[Fields] = deque(maxlen=AGAIN)
+        self._unsent = Backlog(KEPT, KEPT_BYTES)
+        self._sent = Backlog(AGAIN, AGAIN_BYTES)
         self._ready = asyncio.Event()
         self._number = 0
         self._life = ""
@@ -134,20 +133,20 @@ class Writer:
         """Find out whether the server forgot what it had."""
         life = await run_id(self._redis)
         if self._life and life != self._life:
-            self._unsent.extendleft(reversed(self._sent))
-            self._sent.clear()
+            self._unsent.put_before(self._sent.take())
         self._life, self.state = life, "connected"
 
     async def _write(self) -> None:
         while self._unsent:
-            batch = [self._unsent[place] for place in range(min(BATCH, len(self._unsent)))]
+            batch = self._unsent.first(BATCH)
+            size = sum(len(fields["d"]) for fields in batch) // len(batch) + 1
+            kept = min(KEPT, KEPT_BYTES // size)
             pipe = self._redis.pipeline(transaction=False)
             for fields in batch:
-                pipe.xadd(FRAMES, {**fields, "e": self._term()}, maxlen=KEPT, approximate=True)
+                pipe.xadd(FRAMES, {**fields, "e": self._term()}, maxlen=kept, approximate=True)
             await pipe.execute()
             for fields in batch:
-                if self._unsent and self._unsent[0] is fields:
-                    self._unsent.popleft()
+                self._unsent.done(fields)
                 self._sent.append(fields)
         self._ready.clear()
 
