@@ -1,8 +1,12 @@
 """The entry point: lazy, plain, and ending with the promised exit codes."""
 
+import os
+import pty
+import signal
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import typer
@@ -64,3 +68,54 @@ def test_each_error_has_its_exit_code(
         main.main()
     assert (end.value.code, exit_for(error)) == (code, code)
     assert capsys.readouterr().err.endswith(": x\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ("version", 0, "kite-relay"),
+        ("statsu", 2, "kite-relay -h"),
+        ("sim --port 70000", 2, "65535"),
+        ("status", 5, "set AWS_REGION"),
+        ("rotate", 5, "set AWS_REGION"),
+        ("droplet", 5, "set AWS_REGION"),
+        ("serve --env-file nowhere", 5, "kite-relay setup --env-file nowhere"),
+        ("status --url http://127.0.0.1:9", 4, "is it the right address"),
+    ],
+)
+def test_the_installed_command_ends_with_a_sentence_and_its_code(
+    tmp_path: Path, arguments: str, code: int, words: str
+) -> None:
+    """In an empty folder, with nothing set: each stumble says what to do, and none shows a traceback or a colour."""
+    command = [str(Path(sys.executable).with_name("kite-relay")), *arguments.split()]
+    nothing = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(command, cwd=tmp_path, env=nothing, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    told = done.stdout + done.stderr
+    assert done.returncode == code, told
+    assert words in told
+    assert "Traceback" not in told
+    assert "\x1b" not in told
+
+
+def test_a_terminal_has_colours_unless_it_says_no(tmp_path: Path) -> None:
+    """NO_COLOR is heard, and so is Ctrl-C, which ends with 130."""
+    (tmp_path / ".env").write_text("KITE_API_KEY=key12345\nKITE_API_SECRET=secret12345\nALLOWED_USER_IDS=AB1234\n")
+    said = {word: _at_a_terminal(tmp_path, {word: "1"} if word else {}) for word in ("", "NO_COLOR")}
+    assert "\x1b[1m" in said[""]
+    assert "\x1b[1m" not in said["NO_COLOR"]
+
+
+def _at_a_terminal(folder: Path, more: dict[str, str]) -> str:
+    """Run `status --watch` at a terminal until it has told something, and press Ctrl-C; returns what was seen."""
+    ours, theirs = pty.openpty()
+    command = [str(Path(sys.executable).with_name("kite-relay")), "status", "--watch"]
+    env = {"HOME": str(folder), "PATH": os.environ["PATH"], "TERM": "xterm", **more}
+    said = b""
+    with subprocess.Popen(command, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:  # noqa: S603 - our own
+        os.close(theirs)
+        while b"never been heard" not in said:
+            said += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    os.close(ours)
+    return said.decode()

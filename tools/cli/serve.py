@@ -16,7 +16,7 @@ PORT = port_base()
 def serve(
     *,
     env_file: Annotated[Path, typer.Option(envvar="ENV_FILE", help="The file in place of AWS.")] = Path(".env"),
-    port: Annotated[int, typer.Option(help="Where the pages listen, on this machine only.")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the pages listen, on this machine only.")] = PORT,
 ) -> None:
     """Run worker, login, status pages and reminder in one process, over one `.env` file.
 

@@ -31,7 +31,9 @@ app = typer.Typer(invoke_without_command=True, add_completion=False)
 def start(  # noqa: PLR0913 - each is an option of the command line
     context: typer.Context,
     *,
-    port: Annotated[int, typer.Option(help="Where it listens, on loopback; or where the running one listens.")] = PORT,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where it listens, on loopback; or where the running one does.")
+    ] = PORT,
     seed: Annotated[int, typer.Option(help="Decides all prices and tokens.")] = 1,
     api_key: Annotated[str, typer.Option(help="The registered app's key.")] = API_KEY,
     redirect_url: Annotated[str, typer.Option(help="The registered app's redirect URL.")] = Simulator.REDIRECT_URL,

@@ -47,7 +47,9 @@ def _over_http(url: str) -> Callable[[], Body]:
         try:
             answer = pool.request("GET", address, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:
-            raise WillPassError(f"{address} does not answer ({type(error).__name__})") from None
+            raise WillPassError(
+                f"{address} does not answer ({type(error).__name__}): is it the right address, and up?"
+            ) from None
         if answer.status not in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
             raise WillPassError(f"{address} answers {answer.status}; is it a kite-relay dashboard?")
         return _read(answer.data, address)

@@ -128,6 +128,11 @@ def run(env_file: Path, port: int) -> int:
     Raises:
         ConfigurationError: a setting or a secret is missing; says what to do.
     """
-    asyncio.new_event_loop().run_until_complete(serve(env_file, port))
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(serve(env_file, port))
+    except ConfigurationError:
+        loop.close()  # nothing hangs yet, and the interpreter ends as usual
+        raise
     sys.stdout.flush()
     return 0
