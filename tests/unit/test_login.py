@@ -1,6 +1,8 @@
 """The login's state: what makes one count, and how the outcome travels."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -16,13 +18,16 @@ from kite_relay.domain.login import (
     Attempt,
     Outcome,
     Refusal,
+    binding_hash,
     check,
     is_allowed,
     is_attempt_id,
     issue,
     login_url,
+    open_outcome,
     outcome_of,
     read_answer,
+    seal_outcome,
     state_key,
 )
 
@@ -100,6 +105,25 @@ def test_what_was_cut_off_is_not_called_stored(claimed: timedelta | None, outcom
     """Nothing works for longer than a function may run; what has ended stays as it ended."""
     item = {"outcome": outcome.value} | ({"claimed_at": (NOW - claimed).isoformat()} if claimed else {})
     assert outcome_of(item, NOW) is seen
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_an_outcome_can_travel_in_a_url_and_cannot_be_made_up(outcome: Outcome) -> None:
+    """Only our own signature counts, for this very attempt and this very outcome; odd letters are no error."""
+    sealed = seal_outcome(KEY, "a" * 22, outcome)
+    assert quote(sealed) == sealed
+    assert open_outcome(KEY, "a" * 22, sealed) is outcome
+    assert open_outcome(KEY, "b" * 22, sealed) is None
+    assert open_outcome(state_key("another secret"), "a" * 22, sealed) is None
+    other = Outcome.REFUSED if outcome is not Outcome.REFUSED else Outcome.ANNOUNCED
+    assert open_outcome(KEY, "a" * 22, sealed.replace(outcome, other)) is None
+    for text in ("", outcome, sealed + "A", "announced.é"):
+        assert open_outcome(KEY, "a" * 22, text) is None
+
+
+def test_the_board_keeps_a_binding_as_its_hash() -> None:
+    """Who reads the board learns no cookie."""
+    assert binding_hash("a binding") == sha256(b"a binding").hexdigest()
 
 
 def test_only_two_outcomes_may_be_called_a_success() -> None:

@@ -199,12 +199,9 @@ class Calendar:
 
     def _neighbour(self, day: date, step: timedelta) -> date | None:
         """Give the next day in a direction; a stretch without any data is passed in one leap."""
-        other = day + step
-        known = [self.data.valid_from, self.data.valid_through, *self.overrides]
-        if other in self.overrides or self.covers(other):
-            return other
         if self.covers(day) or day in self.overrides:
-            return other
+            return day + step
+        known = [self.data.valid_from, self.data.valid_through, *self.overrides]
         ahead = [it for it in known if (it > day if step > timedelta(0) else it < day)]
         return (min(ahead) if step > timedelta(0) else max(ahead)) if ahead else None
 
