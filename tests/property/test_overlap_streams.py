@@ -111,10 +111,14 @@ def test_prices_that_come_back_are_not_taken_for_late_ones(race: Race) -> None:
 
 @settings(max_examples=400)
 @given(races(distinct=False, ahead=30, least=1))
-def test_what_cannot_be_told_apart_is_late_at_most(race: Race) -> None:
-    """Ahead as well, a few prices that alternate fit several places: the rest waits until one place explains it."""
+def test_what_cannot_be_told_from_a_late_packet_is_held_back(race: Race) -> None:
+    """Ahead as well, a few prices that alternate fit several places: nothing twice and nothing out of order even so.
+
+    1 2 1 on the old socket, then 1 2 1 3 on the new one, may be 1 2 1 3 or 1 2 1 2 1 3: nothing in them tells.
+    """
     passed = run(race)
-    assert passed == race.stream[: len(passed)]
+    rest = iter(race.stream)
+    assert all(packet in rest for packet in passed)
     assert len(passed) >= race.left
 
 

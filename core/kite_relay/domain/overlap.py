@@ -380,10 +380,5 @@ class TextOnce:
         while self._recent and now - self._recent[0][0] > self._seconds:
             _, text = self._recent.pop(0)
             if not any(text == other for _, other in self._recent):
-                self._forget([text])
-
-    def _forget(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            self._passed.pop(text, None)
-            for key in [key for key in self._brought if key[1] == text]:
-                del self._brought[key]
+                del self._passed[text]
+                self._brought = {key: count for key, count in self._brought.items() if key[1] != text}
