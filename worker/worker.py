@@ -11,6 +11,7 @@ from typing import Any, Self
 import structlog
 
 from kite_relay import __version__
+from kite_relay.adapters.aws import READ_SECONDS
 from kite_relay.adapters.calendar import MAX_AGE, CalendarSource
 from kite_relay.adapters.kite_rest import KiteRest
 from kite_relay.config import WorkerDeployable
@@ -48,7 +49,8 @@ RESOLVE_EVERY_SECONDS = 6 * 3600.0
 DRAIN_SECONDS = 1.5
 CALENDAR_SECONDS = MAX_AGE.total_seconds()
 AFTER_THE_TOKEN_SECONDS = 5.0
-POLL_SECONDS = WAIT_SECONDS + 5.0
+POLL_SECONDS = WAIT_SECONDS + READ_SECONDS - 1.0
+"""A poll that hangs is overdue just before its client gives it up, and need not fail twice to be a finding in time."""
 SERVICES = {"ssm": PATIENCE_SECONDS, "sqs": POLL_SECONDS, "dynamodb": PATIENCE_SECONDS}
 """How long a call to each may take."""
 FILES = {"env_file": PATIENCE_SECONDS, "env_file_watch": POLL_SECONDS, "board_file": PATIENCE_SECONDS}

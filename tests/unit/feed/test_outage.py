@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -36,6 +36,8 @@ from worker.worker import SERVICES
 
 HOUR = 3600.0
 ALL = tuple(SERVICES)
+GIVEN_UP = {"ssm": 4.0, "sqs": 24.0, "dynamodb": 4.0}
+"""After how many seconds of silence each client raises."""
 CALLERS = {"ssm": 2, "sqs": 1, "dynamodb": 1}
 """Who asks each: the token's watch and the relay's keys, the inbox, the desk; each waits for its own answer."""
 
@@ -180,12 +182,12 @@ class Shape:
 
     Args:
         error: what every call raises; None: it answers, only late.
-        seconds: how long every call hangs before.
+        seconds: how long every call to a service hangs before.
         finding: what the worker says; empty: the service's own `.._unreachable`.
     """
 
     error: KiteRelayError | None
-    seconds: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(ALL, 0.0))
     finding: str = ""
 
 
@@ -193,10 +195,11 @@ SHAPES = {
     "gone": Shape(StoreUnavailableError("down")),
     "refused": Shape(ConfigurationError("it is no use")),
     "wrong region": Shape(RefusedError("no such thing", "aws_missing"), finding="aws_missing"),
-    "hangs for 10 s": Shape(StoreUnavailableError("time-out"), 10.5),
-    "hangs for 60 s": Shape(StoreUnavailableError("time-out"), 60.0),
-    "answers after 30 s": Shape(None, 30.0),
-    "answers after 60 s": Shape(None, 60.0),
+    "hangs until botocore gives up": Shape(StoreUnavailableError("time-out"), GIVEN_UP),
+    "hangs for 10 s": Shape(StoreUnavailableError("time-out"), dict.fromkeys(ALL, 10.5)),
+    "hangs for 60 s": Shape(StoreUnavailableError("time-out"), dict.fromkeys(ALL, 60.0)),
+    "answers after 30 s": Shape(None, dict.fromkeys(ALL, 30.0)),
+    "answers after 60 s": Shape(None, dict.fromkeys(ALL, 60.0)),
 }
 
 
@@ -204,7 +207,7 @@ async def strike(world: World, dead: tuple[str, ...], shape: Shape) -> None:
     """Let some services fail for an hour, and look what the worker makes of it."""
     for name in dead:
         world.fakes(name).trouble = shape.error
-        world.slow[name] = shape.seconds
+        world.slow[name] = shape.seconds[name]
         world.calls[name].clear()
     world.most_under_way.clear()
     began = len(world.ear.packets)
@@ -241,7 +244,7 @@ def test_ticks_flow_on_while_aws_is_gone(
         for name in dead:
             world.fakes(name).trouble = None
             world.slow[name] = 0.0
-        await asyncio.sleep(SHAPES[how].seconds)  # what hangs hangs: nobody can call it back
+        await asyncio.sleep(max(SHAPES[how].seconds.values()))  # what hangs hangs: nobody can call it back
         await asyncio.sleep(60)
         assert world.heart.findings() == []
         assert not any(task.done() for task in world.tasks)
