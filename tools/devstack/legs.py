@@ -22,7 +22,7 @@ def legs(
     put = next(call for call in calls if call.action == "ssm:PutParameter" and call.resources[0].endswith(TOKEN))
     its = [call for call in calls if call.access_key == worker and put.began < call.ended <= stages["received"]]
     reads = [call for call in its if call.action == "ssm:GetParameter" and call.resources[0].endswith((TOKEN, KEY))]
-    first = reads[0].began  # of the minute's own look, it may be, that came before any announcement
+    first = reads[0].began  # it may be the minute's own look, with no announcement before it
     received = max((c.ended for c in its if c.action == "sqs:ReceiveMessage" and c.ended <= first), default=first)
     reading = sum(call.ended - call.began for call in reads)
     found = {
