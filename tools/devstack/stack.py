@@ -216,7 +216,7 @@ class DevStack:
             cloud.build(self.children, self.home),
             self.wait_for_url("MiniStack's start", f"http://{HOST}:{self.ports.ministack}/_ministack/health"),
         )
-        self._progress("built the Lambdas and their layer (sam build)")
+        self._progress("the Lambdas and their layer are built (sam build, if anything in them has changed)")
         await cloud.deploy(self.children, self.home, self.ports, self.built, self.parameters())
         self._progress("deployed template.yaml to the embedded AWS (sam deploy)")
         await asyncio.to_thread(self._wire)
