@@ -4,7 +4,7 @@ Of what is replaced whole only the newest is kept; timeline entries wait their t
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_ENTRIES = 500
+MOST_A_DAY = 2000
+"""Entries of one day: a feed that comes and goes all day would make more than DynamoDB takes in one item (400 KB)."""
 TIMELINE_DAYS = timedelta(days=8)
 RETRY_SECONDS = 1.0
 
@@ -43,6 +45,8 @@ class Desk:
         self._clock = clock
         self._items: dict[str, Item] = {}
         self._entries: deque[tuple[datetime, Item]] = deque(maxlen=MOST_ENTRIES)
+        self._told = Counter[str]()
+        """How many entries today has."""
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -55,6 +59,11 @@ class Desk:
     def tell(self, what: str, **facts: Any) -> None:
         """Have an entry added to today's timeline."""
         now = self._clock.now()
+        today = timeline_key(now.astimezone(IST).date())
+        self._told = Counter({today: self._told[today] + 1})
+        if self._told[today] > MOST_A_DAY:
+            log.warning("today's timeline is full", what=what)
+            return
         self._entries.append((now, {"at": now.isoformat(), "what": what, **facts}))
         self._wake()
 
