@@ -140,8 +140,8 @@ def measure_idle(bench: Bench, plan: Plan) -> dict[str, Any]:
 
 def measure_redis(bench: Bench, plan: Plan) -> dict[str, Any]:
     """Measure the relay beyond one process."""
-    saturated = replace(plan.load, in_flight=8, seconds=plan.brief)
-    return relay_redis.measure(bench, plan.rounds, saturated, plan.load, plan.blip_seconds)
+    brisk = replace(plan.load, rate=200.0, seconds=plan.brief)
+    return relay_redis.measure(bench, plan.rounds, brisk, plan.load, plan.blip_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,16 +56,17 @@ def _hang(pid: int, seconds: float) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def measure(bench: Bench, rounds: int, saturated: Load, calm: Load, blip: float) -> dict[str, Any]:
+def measure(bench: Bench, rounds: int, brisk: Load, calm: Load, blip: float) -> dict[str, Any]:
     """Measure scale-out and a blip.
 
-    A machine of two cores cannot give two relays a core each beside their load. So both run on one, saturated, and what
-    counts is the CPU time that a tick costs the busier one: it bounds what the pair carries on a core each.
+    A machine of two cores cannot give two relays a core each beside their load. So both run on one, and what counts is
+    the CPU time that a tick costs the busier one: it bounds what the pair carries on a core each. The feed goes by the
+    clock, so that frames come one by one: gathered ones would make one relay cheaper by how far it is behind.
     """
     ratios = []
     for _ in range(rounds):
-        _, [one] = run(bench, 1, saturated)
-        _, two = run(bench, 2, saturated)
+        _, [one] = run(bench, 1, brisk)
+        _, two = run(bench, 2, brisk)
         ratios.append(one / max(two))
     result, _ = run(bench, 2, replace(calm, seconds=3 * CALM + blip), blip)
     return {
