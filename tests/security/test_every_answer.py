@@ -83,19 +83,22 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
 def test_every_answer_carries_the_whole_header_set(ask: Ask, measured: Callable[[str, object], None]) -> None:
     """Every route and what is beside it, by every method, to a stranger and to the owner, on good days and bad ones."""
     paths = sorted({path for _, path, _ in ROUTES} | set(BESIDE))
-    strict, count = page.security_headers(), 0
+    strict, bare, count = page.security_headers(), [], 0
     for method, path, who, fail in product(METHODS, paths, ({}, {OWNER: SESSION}), (False, True)):
         headers = dict(ask(method, path, {"origin": f"https://{DOMAIN}"}, who, fail=fail).headers)
         dashboard = headers.get("Content-Security-Policy", "").replace(" wss://relay.example", "")
-        assert strict.items() <= {**headers, "Content-Security-Policy": dashboard}.items(), (method, path)
-        assert not [name for name in headers if name.lower().startswith("access-control-")]
+        whole = strict.items() <= {**headers, "Content-Security-Policy": dashboard}.items()
+        if not whole or any(name.lower().startswith("access-control-") for name in headers):
+            bare.append((method, path))
         count += 1
     for name in page.FILES:
         headers = dict(ask("GET", f"{page.ROOT}/{name}", {}, {}).headers)
-        assert {**strict, "Cache-Control": page.IMMUTABLE}.items() <= headers.items(), name
+        if not {**strict, "Cache-Control": page.IMMUTABLE}.items() <= headers.items():
+            bare.append(("GET", name))
         count += 1
     measured("answers", count)
-    measured("answers without the whole header set", 0)
+    measured("answers without the whole header set", len(bare))
+    assert bare == []
 
 
 @pytest.mark.parametrize("spoofed", SPOOFED, ids=lambda headers: next(iter(headers)))
