@@ -25,6 +25,16 @@ GIVEN = {".env", ".env.new"}
 """Files that a program is given its secrets in."""
 
 
+class Once(ScrubbingFormatter):
+    """Formats a record once for the two handlers of pytest's: at DEBUG that is what costs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line without its secrets."""
+        if not hasattr(record, "scrubbed"):
+            record.__dict__["scrubbed"] = super().format(record)
+        return str(record.__dict__["scrubbed"])
+
+
 class Plugin:
     """Looks at everything, test by test.
 
@@ -39,7 +49,7 @@ class Plugin:
         self._seen: dict[str, int] = {}
         logs: Any = config.pluginmanager.get_plugin("logging-plugin")
         for handler in (logs.caplog_handler, logs.report_handler):
-            handler.setFormatter(ScrubbingFormatter(handler.formatter))
+            handler.setFormatter(Once(handler.formatter))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
