@@ -105,12 +105,9 @@ coverage: env ## Hold the domain to its unit tests: they take every branch of it
 	@$(DEV)/coverage combine --quiet
 	@$(DEV)/coverage report
 
-.PHONY: coverage-all
-coverage-all: $(STACK) ## The same of everything else, by all tests that do not measure time (slow)
-	@$(DEV)/coverage erase
-	@$(DEV)/coverage run --source=core,functions,worker -m pytest -q -n auto --dist loadgroup --ignore=tests/chaos
-	@$(DEV)/coverage combine --quiet
-	@$(DEV)/coverage report --fail-under=90
+.PHONY: mutants
+mutants: env ## Change the domain in thousands of ways: do its tests notice? FILES="login ticks" chooses (an hour)
+	@$(DEV)/python -m tools.mutants $(FILES)
 
 .PHONY: template
 template: env $(ENVS)/sam/.stamp ## Check the template: sam validate, sam validate --lint, and cfn-lint on what AWS makes of it

@@ -1,0 +1,80 @@
+"""`make mutants`: change the domain in thousands of small ways, and see whether its unit tests notice.
+
+mutmut looks for the code in `src/`, so it works on a copy in `.run/mutants` that has it there. What was checked stays
+there: an interrupted run goes on, and a changed function is checked anew. The table in docs/mutation.md is written from
+it at the end.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPY = ROOT / ".run" / "mutants"
+RESULTS = COPY / "mutants" / "src" / "kite_relay" / "domain"
+DOCUMENT = ROOT / "docs" / "mutation.md"
+BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"
+UNNOTICED = (0, 5, 33)
+"""mutmut's exit codes of a mutant that survived, or that no test ran; None is one that was not checked yet."""
+
+
+def copy() -> None:
+    """Bring the copy up to date: git's files, the core as `src`."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for name in listed.stdout.splitlines():
+        source, target = ROOT / name, COPY / name.replace("core/", "src/", 1)
+        if source.exists() and not (target.exists() and target.stat().st_mtime == source.stat().st_mtime):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def rows() -> list[tuple[str, int, int]]:
+    """Count the mutants of each file that was checked to its end: all, and those that no test noticed."""
+    found = []
+    for meta in sorted(RESULTS.glob("*.py.meta")):
+        codes = Counter(json.loads(meta.read_text())["exit_code_by_key"].values())
+        if codes and not codes[None]:
+            found.append((meta.name.removesuffix(".meta"), codes.total(), sum(codes[code] for code in UNNOTICED)))
+    return found
+
+
+def table(found: list[tuple[str, int, int]]) -> str:
+    """Write the counts as Markdown, with the sum."""
+    total = ("all", sum(checked for _, checked, _ in found), sum(alive for *_, alive in found))
+    lines = ["| file | mutants | survived | noticed |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {name} | {checked} | {alive} | {100 * (checked - alive) / checked:.1f} % |"
+        for name, checked, alive in [*found, total]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(names: list[str]) -> None:
+    """Check the named files of the domain, or all; then write the table."""
+    copy()
+    chosen = [f"kite_relay.domain.{name}.*" for name in names]
+    subprocess.run(
+        [
+            "nice",
+            "-n",
+            "19",
+            Path(sys.executable).parent / "mutmut",
+            "run",
+            "--max-children",
+            str(os.cpu_count()),
+            *chosen,
+        ],
+        cwd=COPY,
+        check=False,  # an interrupted run still counts for what it checked
+    )
+    before, rest = DOCUMENT.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    DOCUMENT.write_text(before + BEGIN + table(rows()) + END + after)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
