@@ -97,7 +97,8 @@ def test_an_ltp_packet_is_a_price() -> None:
 def test_an_index_has_its_prices_in_another_order_and_is_not_tradable() -> None:
     """Indices send high, low, open, close; in full mode with the exchange's time."""
     tick = decode_packet(INDEX_PACKET)
-    assert (tick.mode, tick.tradable) == (Mode.FULL, False)
+    assert (tick.instrument_token, tick.mode, tick.tradable) == (NIFTY, Mode.FULL, False)
+    assert (tick.last_price, tick.change) == (26000.0, (26000.0 - 25800.0) * 100 / 25800.0)
     assert tick.ohlc == Ohlc(open=25950.0, high=26100.0, low=25900.0, close=25800.0)
     assert tick.exchange_timestamp == datetime(2021, 7, 5, 5, 11, 27, tzinfo=UTC)
     quote = decode_packet(INDEX_PACKET[:28])
