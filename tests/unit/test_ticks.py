@@ -105,6 +105,28 @@ def test_an_index_has_its_prices_in_another_order_and_is_not_tradable() -> None:
     assert (quote.mode, quote.exchange_timestamp) == (Mode.QUOTE, None)
 
 
+@pytest.mark.parametrize("count", range(1, 40))
+def test_a_run_of_equal_packets_is_taken_apart_like_any_other(count: int) -> None:
+    """Alone, before and after others, and next to another length: as `index` sees it."""
+    run = [struct.pack(">II", token, token + 1) for token in range(256, 256 + count)]
+    for packets in (
+        run,
+        [FULL_PACKET, *run],
+        [*run, FULL_PACKET],
+        [*run, FULL_PACKET, *run],
+        [*run, QUOTED, FULL_PACKET],
+    ):
+        frame = join(packets)
+        assert [packet for _, packet in split(frame)] == packets
+        assert split(frame) == [(token, frame[at : at + size]) for token, at, size in index(frame)]
+        for broken in (frame[:-1], frame + b"\0"):
+            with pytest.raises(FrameError) as ours:
+                split(broken)
+            with pytest.raises(FrameError) as theirs:
+                index(broken)
+            assert ours.value.reason is theirs.value.reason
+
+
 def test_no_close_is_no_change() -> None:
     """A new instrument has no close yet: its change is 0, not a division by zero."""
     assert decode_packet(struct.pack(">7I", NIFTY, 1, 1, 1, 1, 0, 0)).change == 0.0
