@@ -72,8 +72,9 @@ class InboxReader:
         while True:
             while len(self._tasks) >= MOST_AT_ONCE:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            wait = 0.0 if self._circuit.down else WAIT_SECONDS  # a queue that is back says so at once, and not in 20 s
             try:
-                messages = await self._circuit.call(self._inbox.receive, WAIT_SECONDS)
+                messages = await self._circuit.call(self._inbox.receive, wait)
             except KiteRelayError as error:
                 log.warning("the inbox was not read", error=str(error))
                 await asyncio.sleep(self._circuit.rest or LOOK_AGAIN_SECONDS)
