@@ -40,6 +40,7 @@ class Load:
     in_flight: int = 0
     stalled: int = 0
     slow: int = 0
+    spin: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class Bench:
     ) -> Result:
         """Put a load on relays that run, and read what they spent meanwhile."""
         numbers = (load.clients, load.instruments, load.per_client, load.packets, load.rate, load.settle, load.seconds)
-        rest = (load.in_flight, load.stalled, load.slow, int(json_way))
+        rest = (load.in_flight, load.stalled, load.slow, int(json_way), int(load.spin))
         where = [str(feed_port), ",".join(map(str, ports)), KEY]
         command = [str(self.folder / "load"), *where, *map(str, numbers), *map(str, rest)]
         pinned = ["taskset", "-c", str(LOAD_CORE), *command]

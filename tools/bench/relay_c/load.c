@@ -1,14 +1,15 @@
 /* The load of the relay benchmark: one feed and many clients in one process, pinned to the other core.
  *
  * usage: load FEED_PORT PORTS KEY CLIENTS INSTRUMENTS PER_CLIENT PACKETS FRAMES_PER_S SETTLE SECONDS IN_FLIGHT STALLED
- *             SLOW JSON
+ *             SLOW JSON SPIN
  *
  * PORTS: relay ports with commas; clients spread over them. IN_FLIGHT 0: frames are sent by the clock; n: as fast as the
  * relay delivers, with at most n frames on their way. STALLED clients never read, SLOW ones read 1 kB/s; both want all
  * instruments and are not counted. Prints BEGIN and END around the measured time, then one line of JSON. The first
  * SETTLE seconds are not measured.
  *
- * It never sleeps: the relay that writes to a sleeping client pays for waking its core, and real clients are elsewhere.
+ * With SPIN it never sleeps: the relay that writes to a sleeping client pays for waking its core, and real clients are
+ * elsewhere. Without, it leaves its core to others that run there.
  *
  * Each packet carries the time it was sent at and its instrument's sequence number, so latency and loss are exact.
  * It is no part of the product.
@@ -217,12 +218,13 @@ static double quantile(double q) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 15) return 2;
+    if (argc != 16) return 2;
     char *ports = argv[2], *key = argv[3];
     client_count = atoi(argv[4]), instruments = atoi(argv[5]), per_client = atoi(argv[6]), packets = atoi(argv[7]);
     double rate = atof(argv[8]), settle = atof(argv[9]), seconds = atof(argv[10]);
     int in_flight = atoi(argv[11]), stalled = atoi(argv[12]), slow = atoi(argv[13]);
     json = atoi(argv[14]);
+    int nap_ms = atoi(argv[15]) ? 0 : 1;
     int phases = (instruments + packets - 1) / packets, port_list[16], port_count = 0;
     for (char *part = strtok(ports, ","); part; part = strtok(NULL, ",")) port_list[port_count++] = atoi(part);
     clients = calloc(client_count, sizeof *clients);
@@ -299,7 +301,7 @@ int main(int argc, char **argv) {
                 if (recv(slow_fds[i], scrap, sizeof scrap, MSG_DONTWAIT) == 0) close(slow_fds[i]), slow_fds[i] = slow_fds[--bad];
             slow_next = now + 100000000ull;
         }
-        int n = epoll_wait(poll, events, 512, 0);
+        int n = epoll_wait(poll, events, 512, nap_ms);
         for (int i = 0; i < n; i++) hear(events[i].data.ptr);
     }
     int gone = 0;
