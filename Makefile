@@ -106,7 +106,7 @@ coverage: env ## Hold the domain to its unit tests: they take every branch of it
 	@$(DEV)/coverage report
 
 .PHONY: mutants
-mutants: env ## Change the domain in thousands of ways: do its tests notice? FILES="login ticks" chooses (an hour)
+mutants: env ## Change the domain in thousands of ways: do its tests notice? FILES="login ticks" chooses (hours)
 	@$(DEV)/python -m tools.mutants $(FILES)
 
 .PHONY: template
