@@ -88,7 +88,7 @@ class Relay:
         self._parameters = parameters
         self._clock = clock
         self._door = Door(settings, clock, claim, self._look_again)
-        self._looked_at = 0.0
+        self._looked_again_at = float("-inf")
         self._desk = Desk(
             bus, self.fanout, settings.instruments_per_client, owner, Finder(directory) if directory else None
         )
@@ -162,12 +162,13 @@ class Relay:
 
     async def _look_again(self) -> None:
         """Read the keys for somebody whose key is not known; not more often than a guesser may make us."""
-        if self._clock.monotonic() >= self._looked_at + self.settings.look_again:
+        now = self._clock.monotonic()
+        if now >= self._looked_again_at + self.settings.look_again:
+            self._looked_again_at = now
             await self.refresh_keys()
 
     async def refresh_keys(self) -> None:
         """Read the keys, and close the clients whose key is gone. Trouble keeps the keys as they were."""
-        self._looked_at = self._clock.monotonic()
         try:
             found = await asyncio.to_thread(self._parameters.read, PARAMETER)
             ring = KeyRing.parse(found.value if found else None)

@@ -50,7 +50,7 @@ class RelaySettings:
         dead_timeout: a client whose host answers nothing any more is dropped after so long.
         heartbeat: the pause between two heartbeats.
         key_refresh: how often the keys are read; a revoked one is noticed within this time.
-        look_again: an unknown key makes the relay read the keys, if it has not done so for this long.
+        look_again: an unknown key makes the relay read the keys, if none has done so for this long.
         guesses: wrong keys of one address per minute before it is locked out.
     """
 

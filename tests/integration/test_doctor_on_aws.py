@@ -123,7 +123,7 @@ WEATHER: tuple[tuple[Callable[[Ward], object], str, str, int, str, str], ...] = 
         "worker", "bad", 4, "5 min ago", "docker compose up",
     ),
     (lambda w: w.beat(generation=0), "worker", "warn", 0, "token 0, stored is 1", "Wait a minute"),
-    (lambda w: setattr(w, "page_version", "0.0.1"), "versions", "warn", 0, "page 0.0.1", "sam deploy"),
+    (lambda w: setattr(w, "page_version", "0.0.1"), "versions", "warn", 0, "page 0.0.1", "make deploy"),
 )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ def flood(world: World, seconds: int, press: Callable[[int], int]) -> tuple[floa
 
 
 @pytest.mark.promise(14)
+@pytest.mark.measures
 def test_a_flood_of_logins_costs_nothing_that_stays(
     world: World, measured: Callable[[str, object], None], at_scale: Callable[[int, int], int], patience: float
 ) -> None:

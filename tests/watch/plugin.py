@@ -62,9 +62,9 @@ class Plugin:
         scrubber._values.clear()
         return (yield)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """As before, for the loggers of this process."""
+        """As before, for the loggers of this process: pytest's own logging has set its level by now."""
         if item.get_closest_marker("measures"):
             logging.root.setLevel(logging.WARNING)
         return (yield)

@@ -137,7 +137,7 @@ class Strand:
             self._fits = {place: 1 for place, passed in enumerate(log) if passed == packet}
         self._fits = {place: good for place in self._fits if (good := self._agreement(place)) >= 0}
         if self._fits:
-            # the earliest place that explains all: what it holds back wrongly is passed on if that place disagrees later
+            # the earliest place that explains all: what it holds back wrongly is passed on if it disagrees later
             beyond = seen[len(log) - min(self._fits) :] if min(self._fits) + len(seen) > len(log) else []
             log.extend(beyond)
             return beyond

@@ -163,7 +163,6 @@ async def test_keys_are_read_again_and_again() -> None:
 async def test_a_new_key_opens_at_once() -> None:
     """Who makes one and starts his program need not wait; guessers make the relay look every 5 seconds at most."""
     async with relay_world() as world:
-        world.clock.forward(seconds=5)
         reads = []
         honest = world.parameters.read
         world.parameters.read = lambda name: reads.append(name) or honest(name)  # type: ignore[func-returns-value, method-assign]
