@@ -141,12 +141,12 @@ sbom: env $(ENVS)/worker/.stamp ## Write what the image and the reminder hold, a
 	@$(DEV)/cyclonedx-py requirements --output-reproducible -o .run/reminder.cdx.json functions/reminder/requirements.txt
 
 .PHONY: promises
-promises: env $(FUZZ) ## Run the tests of every promise in their short forms, and print the table
-	@$(DEV)/python -m tools.promises -n auto --dist loadgroup
+promises: env $(FUZZ) ## Run the tests of every promise in their short forms, and print the table (ONLY=3,8 chooses)
+	@$(DEV)/python -m tools.promises -n auto --dist loadgroup $(if $(ONLY),--only-promises=$(ONLY))
 
 .PHONY: soak
-soak: env $(FUZZ) ## The same in their long forms (hours)
-	@SOAK=1 HYPOTHESIS_PROFILE=nightly $(DEV)/python -m tools.promises --timeout 14400
+soak: env $(FUZZ) ## The same in their long forms (hours; ONLY=3,8 chooses)
+	@SOAK=1 HYPOTHESIS_PROFILE=nightly $(DEV)/python -m tools.promises --timeout 14400 $(if $(ONLY),--only-promises=$(ONLY))
 
 .PHONY: fuzz
 fuzz: env $(ENVS)/fuzz/.stamp ## Fuzz the parsers that strangers reach, 10,000,000 inputs each (Linux on x86-64)

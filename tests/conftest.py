@@ -13,8 +13,18 @@ SOAK = os.environ.get("SOAK") == "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--promises FILE`: write down there what the promises' tests measured."""
+    """Add `--promises FILE`: write down there what the promises' tests measured; `--only-promises 3,8`: run these."""
     parser.addoption("--promises", type=Path, help="write the results of the tests that keep a promise to this file")
+    parser.addoption("--only-promises", default="", help="run only the tests of these promises, like 3,8")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of other promises than those asked for: a promise is measured whole or not at all."""
+    asked = {int(number) for number in config.getoption("--only-promises").split(",") if number}
+    if asked:
+        kept = [item for item in items if (mark := item.get_closest_marker("promise")) and mark.args[0] in asked]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 @pytest.fixture

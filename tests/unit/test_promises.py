@@ -35,13 +35,24 @@ def test_there_are_twenty_promises() -> None:
     assert [promise["number"] for promise in catalogue()] == list(range(1, 21))
 
 
-def test_the_table_says_what_was_measured(pytester: pytest.Pytester) -> None:
-    """A failed or a skipped test is a promise not kept; one without a test is not measured."""
+def record(pytester: pytest.Pytester, *arguments: str) -> list[dict[str, object]]:
+    """Run the suite, and give what it wrote down."""
     pytester.makeconftest((Path(__file__).parents[1] / "conftest.py").read_text())
     pytester.makepyfile(SUITE)
     report = pytester.path / "report.json"
-    pytester.runpytest_subprocess("-q", f"--promises={report}", "-p", "no:randomly", "-W", "ignore")
-    results = merge({}, json.loads(report.read_text()), {"at": "now", "commit": "abc"})
+    pytester.runpytest_subprocess("-q", f"--promises={report}", "-p", "no:randomly", "-W", "ignore", *arguments)
+    results: list[dict[str, object]] = json.loads(report.read_text())
+    return results
+
+
+def test_promises_are_chosen_whole(pytester: pytest.Pytester) -> None:
+    """By their numbers: to replace a promise's row by some of its tests would hide the others."""
+    assert {result["promise"] for result in record(pytester, "--only-promises=1,3")} == {1, 3}
+
+
+def test_the_table_says_what_was_measured(pytester: pytest.Pytester) -> None:
+    """A failed or a skipped test is a promise not kept; one without a test is not measured."""
+    results = merge({}, record(pytester), {"at": "now", "commit": "abc"})
     rows = render(results).splitlines()[-20:]
     assert "| kept; forged states accepted 0 |" in rows[0]
     assert "**not kept** (1 of 1 tests did not pass); writes 1" in rows[1]
