@@ -57,9 +57,8 @@ def place(both: Place, request: pytest.FixtureRequest, tmp_path: Path, monkeypat
         monkeypatch.delenv("KITE_LOGIN_ROOT")
         path.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         monkeypatch.setenv("ENV_FILE", str(path))
-    elif both.version():
-        both.ssm.delete_parameter(Name=f"{VARIABLES['PARAMETER_PREFIX']}/access_token")
-        both.announced()
+    else:
+        both.queue = both.make()
     return both
 
 

@@ -41,6 +41,10 @@ class PublishPorts(Protocol):
         ...
 
 
+OVERTAKEN_WITHIN = timedelta(minutes=1)
+"""Two logins at once are seconds apart. A parameter that was deleted and made anew counts from 1 again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What became of a token that is stored."""
@@ -90,10 +94,17 @@ def _record(ports: PublishPorts, record: TokenRecord) -> None:
     """Tell the board of the token, unless it knows of a newer one by now."""
     try:
         standing = TokenRecord.from_item(ports.board.get([TokenRecord.KEY]).get(TokenRecord.KEY))
-        if standing is None or standing.generation <= record.generation:
+        if standing is None or not _is_newer(standing, record):
             ports.board.put(TokenRecord.KEY, record.to_item())
     except STORE_ERRORS as error:
         logger.warning("the board could not be told of the new token: %s", error)
+
+
+def _is_newer(standing: TokenRecord, record: TokenRecord) -> bool:
+    """Tell whether another login has overtaken this one; one of long ago has not, though a reset store counts anew."""
+    if standing.stored_at and record.stored_at and record.stored_at - standing.stored_at > OVERTAKEN_WITHIN:
+        return False
+    return standing.generation > record.generation
 
 
 def add_to_timeline(ports: PublishPorts, what: str, generation: int) -> None:

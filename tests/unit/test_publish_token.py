@@ -1,0 +1,38 @@
+"""What the board is told of a token: the newest login's word, also after the parameter was deleted and made anew."""
+
+import pytest
+
+from kite_relay.domain.records import TokenRecord
+from kite_relay.usecases.publish_token import publish_token
+from tests.fakes.login_world import World, make_world
+
+
+@pytest.fixture
+def world() -> World:
+    """Stand behind a login."""
+    return make_world()
+
+
+def publish(world: World, user_id: str) -> str:
+    """Publish a token; returns whose login the board tells of."""
+    publish_token(world.deployable, "t" * 32, user_id=user_id, minted_at=world.clock.now(), source="cli")
+    record = TokenRecord.from_item(world.board.get([TokenRecord.KEY]).get(TokenRecord.KEY))
+    assert record is not None
+    return record.user_id
+
+
+def test_a_login_that_was_overtaken_leaves_the_newer_ones_word(world: World) -> None:
+    """Two at once: the one that stored first tells the board last."""
+    publish(world, "AB0001")
+    publish(world, "AB0002")
+    world.tokens.versions.clear()  # the next write gets generation 1, as an overtaken one has a lower number
+    assert publish(world, "AB0003") == "AB0002"
+
+
+def test_a_store_that_counts_anew_is_believed(world: World) -> None:
+    """Deleted and made anew, SSM's versions begin at 1: a record of long ago is no newer for its number."""
+    publish(world, "AB0001")
+    publish(world, "AB0002")
+    world.tokens.versions.clear()
+    world.clock.advance(61)
+    assert publish(world, "AB0003") == "AB0003"
