@@ -13,11 +13,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from tools.marks import put_between
+
 ROOT = Path(__file__).parents[1]
 COPY = ROOT / ".run" / "mutants"
 RESULTS = COPY / "mutants" / "src" / "kite_relay" / "domain"
 DOCUMENT = ROOT / "docs" / "mutation.md"
-BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"
 UNNOTICED = (0, 5, 33)
 """mutmut's exit codes of a mutant that survived, or that no test ran; None is one that was not checked yet."""
 
@@ -71,9 +72,7 @@ def main(names: list[str]) -> None:
         cwd=COPY,
         check=False,  # an interrupted run still counts for what it checked
     )
-    before, rest = DOCUMENT.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    DOCUMENT.write_text(before + BEGIN + table(rows()) + END + after)
+    DOCUMENT.write_text(put_between(DOCUMENT.read_text(), "mutants", table(rows())))
 
 
 if __name__ == "__main__":

@@ -6,17 +6,15 @@ from pathlib import Path
 from cfnlint.decode import cfn_yaml
 
 from tools.cost.bill import Traffic, bill, render
+from tools.marks import put_between
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "cost.md"
-BEGIN, END = "<!-- bill: begin -->\n", "<!-- bill: end -->\n"
 
 
 def refreshed(text: str) -> str:
     """Give the document with today's bill."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return before + BEGIN + render(bill(cfn_yaml.load(str(ROOT / "template.yaml")), Traffic())) + END + after
+    return put_between(text, "bill", render(bill(cfn_yaml.load(str(ROOT / "template.yaml")), Traffic())))
 
 
 if __name__ == "__main__":

@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tools.marks import put_between
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RESULTS = ROOT / "docs" / "promises.json"
 PAGE = ROOT / "docs" / "promises.md"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- promises: begin -->\n", "<!-- promises: end -->\n"
 HEAD = """# The promises, measured
 
 Made by `make promises` (short forms) or `make soak` (long forms) from the tests' own results; never typed by hand.
@@ -101,10 +102,8 @@ def _largest(values: list[Any]) -> Any:
 
 def with_promises(readme: str, results: dict[str, Any]) -> str:
     """Give the README with today's numbers."""
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
     rows = "".join(short_row(promise, results.get(str(promise["number"]))) for promise in catalogue())
-    return f"{before}{BEGIN}| # | Promise | Measured |\n|---|---|---|\n{rows}{END}{after}"
+    return put_between(readme, "promises", f"| # | Promise | Measured |\n|---|---|---|\n{rows}")
 
 
 def render(results: dict[str, Any]) -> str:

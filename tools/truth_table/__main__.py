@@ -5,10 +5,10 @@ from pathlib import Path
 
 from kite_relay.domain.health import Status
 from kite_relay.domain.status_findings import KINDS
+from tools.marks import put_between
 from tools.truth_table.cells import CLOCKS, MOMENTS, TOKENS, WORKERS, Cell, cell, cells, possible
 
 DOCS = Path(__file__).parents[2] / "docs"
-BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"
 RIGHT, WRONG = CLOCKS
 HEAD = """# The status's truth table
 
@@ -84,9 +84,7 @@ def _findings() -> Iterator[str]:
 
 def with_findings(document: str) -> str:
     """Put the table of findings between its marks."""
-    before, _, rest = document.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{findings()}\n{END}{after}"
+    return put_between(document, "findings", findings())
 
 
 def main() -> None:
