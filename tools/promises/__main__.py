@@ -112,19 +112,23 @@ def render(results: dict[str, Any]) -> str:
     return HEAD + "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
+def _recorded() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
 def main() -> int:
     """Run, merge, render, print; exits with 1 when a promise is not kept."""
     parser = argparse.ArgumentParser(prog="python -m tools.promises", description=__doc__)
     parser.add_argument("--render", action="store_true", help="only render the last results again")
     options, rest = parser.parse_known_args()
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if not options.render:
         revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, check=False)
         commit = revision.stdout.decode().strip() or "no commit"
         form = "long form" if os.environ.get("SOAK") == "1" else "short form"
         stamp = {"at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "commit": commit, "form": form}
-        results = merge(results, run_tests(rest), stamp)
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        found = run_tests(rest)
+        RESULTS.write_text(json.dumps(merge(_recorded(), found, stamp), indent=1, sort_keys=True) + "\n")
+    results = _recorded()  # the tables tell what stands there, in its order
     page = render(results)
     PAGE.write_text(page)
     README.write_text(with_promises(README.read_text(), results))
