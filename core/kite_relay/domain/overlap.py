@@ -66,11 +66,9 @@ class Strand:
         alone: there is no old socket to follow.
     """
 
-    __slots__ = ("_fits", "_kept", "_log", "_old_at", "_same_day", "_seen", "kept_since", "met")
+    __slots__ = ("_fits", "_kept", "_log", "_old_at", "_same_day", "_seen", "met")
 
     def __init__(self, last: bytes | None, *, alone: bool) -> None:
-        self.kept_since: float | None = None
-        """When the first packet was kept that waits for the old socket's turn to end; None when none is."""
         self.met = alone
         """Whether the old socket has delivered what the new one began with: to end it now loses nothing."""
         self._log = [] if last is None else [last]
@@ -103,19 +101,23 @@ class Strand:
             self._trim()
         return True
 
-    def new(self, packet: bytes, now: float) -> list[bytes]:
+    @property
+    def keeps(self) -> bool:
+        """Whether packets wait for the old socket's turn to end."""
+        return bool(self._kept)
+
+    def new(self, packet: bytes) -> list[bytes]:
         """Take a packet of the new socket; returns what to pass on."""
         if self._kept is None:
             return self._advance(packet)
         if not self._kept:
-            self.kept_since = now
             self.met = packet in self._log or not self._log
         self._kept.append(packet)
         return []
 
     def turn(self) -> list[bytes]:
         """Follow the new socket from now on; returns what to pass on of what was kept."""
-        kept, self._kept, self.kept_since, self.met = self._kept or (), None, None, True
+        kept, self._kept, self.met = self._kept or (), None, True
         return [each for packet in kept for each in self._advance(packet)]
 
     def lacks(self, packet: bytes, mode: Mode) -> bool:
@@ -198,8 +200,8 @@ class Overlap:
         self._awaited = set(awaited)
         self._raised_by = now + RAISE_SECONDS
         self._strands: dict[int, Strand] = {}
-        self._keeping: dict[int, Strand] = {}
-        """The strands that keep packets back, the longest waiting first."""
+        self._keeping: dict[int, float] = {}
+        """The instruments whose packets are kept back, and since when."""
         self._begun: set[int] = set()
         self._free: set[int] = set()
 
@@ -231,11 +233,11 @@ class Overlap:
             strand = self._strand(token)
             if now < self._raised_by and strand.lacks(packet, self._modes.get(token, Mode.LTP)):
                 continue
-            news = strand.new(packet, now)
+            news = strand.new(packet)
             if strand.met:
                 self._awaited.discard(token)
-            if strand.kept_since is not None:
-                self._keeping.setdefault(token, strand)
+            if strand.keeps:
+                self._keeping.setdefault(token, now)
             passed.extend((token, each) for each in news)
             if self.alone and news and strand.caught_up:
                 # free at the second news only: the first may be a snapshot, which comes twice
@@ -244,7 +246,7 @@ class Overlap:
 
     def expire(self, now: float) -> list[Packet]:
         """Return what was kept for so long that the old socket must be taken for silent."""
-        return self._turn([token for token, strand in self._keeping.items() if _waits(strand, now) >= HOLD_SECONDS])
+        return self._turn([token for token, since in self._keeping.items() if now - since >= HOLD_SECONDS])
 
     def take_over(self) -> list[Packet]:
         """The old socket is gone, the new one is alone; returns what to pass on of what was kept."""
@@ -252,9 +254,9 @@ class Overlap:
         return self._turn(list(self._strands))
 
     def _turn(self, tokens: Collection[int]) -> list[Packet]:
-        self._awaited.difference_update(token for token in tokens if token in self._keeping)
         for token in tokens:
-            self._keeping.pop(token, None)
+            if self._keeping.pop(token, None) is not None:
+                self._awaited.discard(token)
         return [(token, packet) for token in tokens for packet in self._strands[token].turn()]
 
     def _cut(self, packets: Packets) -> list[Packet]:
@@ -269,10 +271,6 @@ class Overlap:
                 last = cut(last, self._modes[token])
             strand = self._strands[token] = Strand(last, alone=self.alone)
         return strand
-
-
-def _waits(strand: Strand, now: float) -> float:
-    return 0.0 if strand.kept_since is None else now - strand.kept_since
 
 
 class Confluence:
@@ -316,9 +314,11 @@ class Confluence:
             return []
         self._members.remove(socket)
         self._stages.pop(socket, None)
-        heir = self._members[0] if self._members else None
-        stage = self._stages.get(heir) if heir is not None else None
-        if heir is None or stage is None or stage.alone:
+        if not self._members:
+            return []
+        heir = self._members[0]
+        stage = self._stages.get(heir)
+        if stage is None or stage.alone:
             return []
         self._ends[heir] = now + TAIL_SECONDS
         return self._onward(heir, stage.take_over())
