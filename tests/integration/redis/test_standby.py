@@ -19,17 +19,9 @@ from websockets.exceptions import InvalidStatus
 
 from kite_relay.adapters.ssm import SsmParameters
 from kite_relay.domain.records import TicketKey
-from kite_relay.domain.relay_keys import (
-    KEY_ENTROPY,
-    NONCE_SIZE,
-    KeyRing,
-    RelayKey,
-    Scope,
-    hash_key,
-    issue_ticket,
-    make_key,
-)
+from kite_relay.domain.relay_keys import NONCE_SIZE, KeyRing, RelayKey, Scope, hash_key, issue_ticket
 from kite_relay.domain.ticks import FULL, split
+from tests.fakes.canaries import RELAY_KEY
 from tests.fakes.redis_server import RedisServer
 from tests.fakes.worker_on_aws import WORKER, Process, Stage
 from tests.fakes.worker_process import free_port
@@ -38,7 +30,6 @@ from worker.relay_main import TICKET_KEY_EVERY
 from worker.relay_settings import CloseCode
 from worker.stream_lease import SECONDS
 
-KEY = make_key(b"standby".ljust(KEY_ENTROPY, b"."))
 RELAY = ("-m", "worker.relay_main")
 TAKEN_OVER = SECONDS + 5.0
 """Seconds without a tick when the leader is killed: its lease runs out, and Kite is dialled."""
@@ -106,7 +97,7 @@ class House(Stage):
     def __init__(self, sim: Simulator, folder: Path, redis: RedisServer) -> None:
         super().__init__(sim, folder)
         self.redis = redis
-        ring = KeyRing().add(RelayKey("bot", hash_key(KEY), frozenset({Scope.TICKS}), datetime.now(UTC)))
+        ring = KeyRing().add(RelayKey("bot", hash_key(RELAY_KEY), frozenset({Scope.TICKS}), datetime.now(UTC)))
         SsmParameters(self.cloud.ssm, "/kite-relay", lambda _: None).write("relay_keys", ring.to_json(), secret=False)
         tokens = [token for token in sim.market.catalog.by_token if token & 0xFF == 1]
         self.tokens, self.others = tokens[:20], tokens[20:30]
@@ -125,7 +116,7 @@ class House(Stage):
     @asynccontextmanager
     async def client(self, port: int, tokens: list[int]) -> AsyncIterator[Client]:
         """Connect a client."""
-        async with connect(f"ws://127.0.0.1:{port}/?api_key=bot&access_token={KEY}", proxy=None) as socket:
+        async with connect(f"ws://127.0.0.1:{port}/?api_key=bot&access_token={RELAY_KEY}", proxy=None) as socket:
             await socket.send(json.dumps({"a": "mode", "v": ["full", tokens]}))
             client = Client(socket)
             yield client
@@ -249,7 +240,7 @@ async def test_a_relay_process_answers_names_and_reports_a_guesser(house: House)
     worker = await house.begin(*WORKER)
     await worker.until(step="first_packet")
     _, port = await house.relay()
-    async with connect(f"ws://127.0.0.1:{port}/?api_key=bot&access_token={KEY}", proxy=None) as socket:
+    async with connect(f"ws://127.0.0.1:{port}/?api_key=bot&access_token={RELAY_KEY}", proxy=None) as socket:
         await socket.send('{"a": "find", "v": ""}')
         while isinstance(text := await socket.recv(), bytes):
             pass
