@@ -4,7 +4,7 @@ Of what is replaced whole only the newest is kept; timeline entries wait their t
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,8 @@ class Desk:
         self._clock = clock
         self._items: dict[str, Item] = {}
         self._entries: deque[tuple[datetime, Item]] = deque(maxlen=MOST_ENTRIES)
-        self._told = Counter[str]()
-        """How many entries today has."""
+        self._day, self._told = "", 0
+        """Of which day how many entries were told."""
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -60,8 +60,8 @@ class Desk:
         """Have an entry added to today's timeline."""
         now = self._clock.now()
         today = timeline_key(now.astimezone(IST).date())
-        self._told = Counter({today: self._told[today] + 1})
-        if self._told[today] > MOST_A_DAY:
+        self._day, self._told = today, self._told + 1 if today == self._day else 1
+        if self._told > MOST_A_DAY:
             log.warning("today's timeline is full", what=what)
             return
         self._entries.append((now, {"at": now.isoformat(), "what": what, **facts}))

@@ -63,8 +63,8 @@ class Finding:
 
 _FEED = ("feed_down", "feed_mute", "first_tick_awaited")
 _TOKEN = ("token_missing", "token_rejected", "token_expired", "token_suspect")
-_PICKUP = ("token_on_its_way", "token_not_picked_up", "announcement_failed")
 _LATE_TOKEN = ("token_on_its_way", "token_not_picked_up")
+_PICKUP = (*_LATE_TOKEN, "announcement_failed")
 _WORKER = (*_FEED, *_PICKUP, "worker_late", "redis_unreachable", "version_drift", "generation_reset")
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -137,7 +137,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Severity.WARNING,
             "The token's parameter was deleted, so its versions begin again",
             "Nothing to do: the worker takes the newly stored token by itself, within two minutes",
-            ("token_on_its_way", "token_not_picked_up"),
+            _LATE_TOKEN,
         ),
         "announcement_failed": Kind(
             Severity.WARNING,

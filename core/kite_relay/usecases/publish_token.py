@@ -14,6 +14,8 @@ from kite_relay.ports import Clock, EventBus, StatusBoard, TokenStore
 
 logger = logging.getLogger(__name__)
 TIMELINE_LIFE = timedelta(days=8)
+OVERTAKEN_WITHIN = timedelta(minutes=1)
+"""Two logins at once are seconds apart. A parameter that was deleted and made anew counts from 1 again."""
 STORE_ERRORS = (StoreUnavailableError, ConfigurationError)
 
 
@@ -39,10 +41,6 @@ class PublishPorts(Protocol):
     def bus(self) -> EventBus:
         """Where it is announced."""
         ...
-
-
-OVERTAKEN_WITHIN = timedelta(minutes=1)
-"""Two logins at once are seconds apart. A parameter that was deleted and made anew counts from 1 again."""
 
 
 @dataclass(frozen=True, slots=True)
