@@ -191,7 +191,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "aws_denied": Kind(
             Severity.ERROR,
             "AWS refuses the worker a right that it needs: {detail}",
-            "Deploy the stack again, so that its policy is whole: sam deploy. Ticks go on",
+            "Deploy the stack again, so that its policy is whole: make deploy. Ticks go on",
             _LATE_TOKEN,
         ),
         "aws_missing": Kind(
