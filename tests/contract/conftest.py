@@ -9,6 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from kite_relay.adapters.aws import make_client
+from tests.fakes.aws import environment
 from tests.fakes.dynamodb import atomic_writes
 
 
@@ -19,15 +20,7 @@ def aws() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    variables = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_DEFAULT_REGION": "ap-south-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
-    with atomic_writes(), mock.patch.dict(os.environ, variables):
+    with atomic_writes(), mock.patch.dict(os.environ, environment(endpoint)):
         make_client("ssm", read_seconds=60).get_parameters(Names=["nothing"])  # the first answer takes moto seconds
         yield endpoint
     server.stop()

@@ -18,6 +18,8 @@ from moto.server import ThreadedMotoServer
 
 from kite_relay.domain.events import DETAIL_TYPE, SOURCE, TokenRotated
 from kite_relay.domain.records import Heartbeat
+from tests.fakes.aws import environment
+from tools.devstack.cloud import REGION, ROOT_KEY
 from tools.simulator import Simulator
 from tools.simulator.server import API_KEY
 
@@ -37,19 +39,12 @@ class Cloud:
         self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.server.start()
         host, port = self.server.get_host_and_port()
-        self.environment = {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_DEFAULT_REGION": "ap-south-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
+        self.environment = environment(f"http://{host}:{port}")
         options: Any = {
             "endpoint_url": self.environment["AWS_ENDPOINT_URL"],
-            "region_name": "ap-south-1",
-            "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
+            "region_name": REGION,
+            "aws_access_key_id": ROOT_KEY,
+            "aws_secret_access_key": ROOT_KEY,
         }
         reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
         urllib.request.urlopen(reset).close()  # noqa: S310 - moto's memory is the process's

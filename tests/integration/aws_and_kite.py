@@ -16,17 +16,13 @@ from moto.server import ThreadedMotoServer
 from functions.login_callback import app
 from kite_relay.adapters.aws import make_client
 from tests.fakes.api_gateway import Browser
+from tests.fakes.aws import environment
 from tests.fakes.canaries import API_SECRET
 from tests.fakes.dynamodb import atomic_writes
 from tools.simulator import Simulator
 
 NAME = "login-test"
 VARIABLES = {
-    "AWS_DEFAULT_REGION": "ap-south-1",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "PARAMETER_PREFIX": f"/{NAME}",
     "BOARD_TABLE": NAME,
     "EVENT_BUS": NAME,
@@ -124,7 +120,7 @@ def aws_and_kite() -> Iterator[Place]:
     try:
         with (
             atomic_writes(),
-            mock.patch.dict(os.environ, {**VARIABLES, **roots, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}),
+            mock.patch.dict(os.environ, {**environment(f"http://{host}:{port}"), **VARIABLES, **roots}),
         ):
             yield Place(simulator, loop)
     finally:

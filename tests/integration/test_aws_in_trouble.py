@@ -21,6 +21,7 @@ from kite_relay.adapters.sqs import LONGEST_WAIT
 from kite_relay.config import WorkerDeployable, worker_deployable
 from kite_relay.domain.errors import ConfigurationError, KiteRelayError, RefusedError, StoreUnavailableError
 from kite_relay.ports import Message
+from tests.fakes.aws import environment
 
 MARGIN = 2.0
 CALLS: dict[str, Callable[[WorkerDeployable], Any]] = {
@@ -70,14 +71,7 @@ def serving(fake: FakeAws) -> Iterator[WorkerDeployable]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     root = f"http://127.0.0.1:{server.server_port}"
-    variables = {
-        "AWS_ENDPOINT_URL": root,
-        "AWS_DEFAULT_REGION": "ap-south-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
+    variables = environment(root)
     try:
         with mock.patch.dict(os.environ, variables):
             yield worker_deployable({**variables, "QUEUE_URL": f"{root}/1/q", "BOARD_TABLE": "board"})

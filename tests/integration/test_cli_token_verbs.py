@@ -17,6 +17,7 @@ import pytest
 
 from kite_relay.config import LoginDeployable
 from kite_relay.domain.errors import TokenRejectedError
+from tests.fakes.aws import environment
 from tests.fakes.canaries import API_SECRET
 from tests.integration.aws_and_kite import VARIABLES, Place, aws_and_kite
 from tools.cli import main, operator
@@ -48,7 +49,7 @@ def place(both: Place, request: pytest.FixtureRequest, tmp_path: Path, monkeypat
     """Choose where the token stands, and begin without one."""
     both.kite("calm")
     if request.param == "file":
-        for name in VARIABLES:
+        for name in {**environment(""), **VARIABLES}:
             monkeypatch.delenv(name)
         path = tmp_path / ".env"
         lines = {"KITE_API_KEY": "simulatorkey", "KITE_API_SECRET": API_SECRET, "ALLOWED_USER_IDS": "AB1234"}

@@ -43,12 +43,12 @@ def base_env(home: Home) -> dict[str, str]:
     }
 
 
-def aws_env(endpoint: str, key: str = ROOT_KEY, secret: str = ROOT_KEY) -> dict[str, str]:
-    """Give the one seam to AWS: the endpoint, and whose key is used."""
+def aws_env(endpoint: str) -> dict[str, str]:
+    """Give the one seam to AWS, for the administrator: the endpoint and his key."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": key,
-        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_ACCESS_KEY_ID": ROOT_KEY,
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
         "AWS_DEFAULT_REGION": REGION,
     }
 
