@@ -34,7 +34,7 @@ def unseen(world: World, **age: float) -> None:
     ("code", "fix"),
     [
         ("aws_key", "kite-relay rotate"),
-        ("aws_denied", "sam deploy"),
+        ("aws_denied", "make deploy"),
         ("aws_missing", "QUEUE_URL"),
         ("ssm_unreachable", "network"),
     ],
