@@ -260,6 +260,19 @@ def test_a_third_socket_overlaps_both_before_it() -> None:
     assert lane.confluence.calm
 
 
+def test_an_old_socket_that_goes_before_the_new_one_began_leaves_it_to_begin() -> None:
+    """Nothing was kept, so nothing is covered until it delivers; and it delivers first what was passed on already."""
+    lane = Lane()
+    lane.open(1)
+    lane.bring(1, ltp(1))
+    lane.open(2)
+    assert lane.bring(1, ltp(2)) == [ltp(2)]
+    assert lane.close(1) == []
+    assert not lane.confluence.covers(2)
+    assert lane.bring(2, ltp(2), ltp(3)) == [ltp(3)]
+    assert lane.confluence.covers(2)
+
+
 def test_a_new_socket_that_goes_first_leaves_the_old_one_as_it_was() -> None:
     """And what an unknown socket does is nothing."""
     lane = Lane()
