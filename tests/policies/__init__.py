@@ -68,6 +68,8 @@ class Policy:
 
 
 def _holds(operator: str, tests: Mapping[str, Any], context: Mapping[str, Sequence[str]]) -> bool:
+    if operator == "Null":
+        return all((key not in context) == (wanted == "true") for key, wanted in tests.items())
     if operator == "StringNotEquals":
         return all(set(context.get(key, ())).isdisjoint(_listed(values)) for key, values in tests.items())
     if operator != "ForAllValues:StringLike":

@@ -31,6 +31,11 @@ def keys(*names: str) -> dict[str, tuple[str, ...]]:
     return {"dynamodb:LeadingKeys": names}
 
 
+def of_parameter(name: str) -> dict[str, tuple[str, ...]]:
+    """Give the condition context in which SSM asks KMS for a parameter's value."""
+    return {"kms:EncryptionContext:PARAMETER_ARN": (PARAMETER + name,)}
+
+
 @pytest.fixture
 def login() -> Policy:
     """What login_callback may do."""
@@ -90,6 +95,9 @@ def test_the_only_deny_takes_decryption_away_from_status() -> None:
 
 def test_status_reads_and_cannot_decrypt(status: Policy) -> None:
     """It sees that a token stands there, never which one; it writes nothing anywhere."""
+    denials = [one for one in status.statements if one.effect == "Deny"]
+    for name in ("access_token", "api_key", "api_secret", "notify_urls"):
+        assert any(one.matches("kms:Decrypt", KEY, of_parameter(name)) for one in denials)
     assert status.decide("ssm:GetParameter", TOKEN)
     assert status.decide("dynamodb:BatchGetItem", BOARD, keys("token", "worker"))
     assert not status.decide("kms:Decrypt", KEY)
@@ -136,14 +144,9 @@ def test_the_worker_reads_one_token_and_drains_one_queue(worker: Policy) -> None
 
 def test_the_reminder_decrypts_its_channels_and_nothing_else(reminder: Policy) -> None:
     """It sees when the token was written, never the token; it remembers what it told, and writes nothing else."""
-
-    def decrypt(name: str) -> dict[str, tuple[str, ...]]:
-        return {"kms:EncryptionContext:PARAMETER_ARN": (PARAMETER + name,)}
-
     denials = [one for one in reminder.statements if one.effect == "Deny"]
-    assert not any(one.matches("kms:Decrypt", KEY, decrypt("notify_urls")) for one in denials)
-    assert all(one.matches("kms:Decrypt", KEY, decrypt("access_token")) for one in denials)
-    assert all(one.matches("kms:Decrypt", KEY, {}) for one in denials)
+    assert not any(one.matches("kms:Decrypt", KEY, of_parameter("notify_urls")) for one in denials)
+    assert all(one.matches("kms:Decrypt", KEY, of_parameter("access_token")) for one in denials)
     assert reminder.decide("ssm:GetParameter", PARAMETER + "notify_urls")
     assert reminder.decide("ssm:GetParameter", TOKEN)
     assert reminder.decide("dynamodb:PutItem", BOARD, keys("nudge#2026-11-25#08:00"))
@@ -154,6 +157,14 @@ def test_the_reminder_decrypts_its_channels_and_nothing_else(reminder: Policy) -
     assert not reminder.decide("dynamodb:PutItem", BOARD, keys("token"))
     assert not reminder.decide("dynamodb:PutItem", BOARD, keys("session#forged"))
     assert not reminder.decide("dynamodb:BatchGetItem", BOARD, keys("ticket_key"))
+
+
+def test_no_deny_keeps_lambda_from_a_functions_own_environment() -> None:
+    """Lambda decrypts it as the function's role, by a grant on the key aws/lambda; a Deny would win over the grant."""
+    of_environment = {"kms:EncryptionContext:aws:lambda:FunctionArn": ("arn:aws:lambda:ap-south-1:123456789012:x",)}
+    denials = statements("Deny")
+    assert {name for name, _ in denials} == {"StatusRole", "ReminderRole"}
+    assert not [name for name, one in denials if one.matches("kms:Decrypt", KEY, of_environment)]
 
 
 def test_only_the_two_rules_may_send_to_the_queues() -> None:
