@@ -14,6 +14,7 @@ from kite_relay.adapters.dynamodb import DynamoBoard
 from kite_relay.adapters.sqlite_board import SqliteBoard
 from kite_relay.ports import StatusBoard
 from tests.fakes import FakeClock, FakeStatusBoard
+from tests.fakes.dynamodb import make_board
 
 ITEM = {"text": "é", "whole": 2, "float": 2.0, "yes": True, "none": None, "list": [1, {"a": "b"}], "empty": ""}
 
@@ -33,12 +34,7 @@ def board(request: pytest.FixtureRequest, tmp_path: Path, unique: str, clock: Fa
         return SqliteBoard(tmp_path / "board", clock)
     request.getfixturevalue("aws")
     client = make_client("dynamodb")
-    client.create_table(
-        TableName=unique,
-        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_board(client, unique)
     return DynamoBoard(client, unique, clock)
 
 

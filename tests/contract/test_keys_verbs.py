@@ -1,18 +1,24 @@
 """`kite-relay keys create | list | revoke`, through the command line, on both real stores: SSM and a file."""
 
+import contextlib
 import io
 import json
 import sys
+import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kite_relay.adapters.clock import SystemClock
-from kite_relay.config import Environment, stores
-from kite_relay.domain.relay_keys import MOST_BYTES, PARAMETER, KeyRing, Scope
+from kite_relay.adapters.aws import make_client
+from kite_relay.domain.errors import ConfigurationError
+from kite_relay.domain.relay_keys import MOST_BYTES, PARAMETER, KeyRing, RelayKey, Scope, hash_key
 from kite_relay.ports import Parameters
-from tools.cli import place
+from tests.fakes.dynamodb import make_board
+from tools.cli import keys as verbs
+from tools.cli import settings
 from tools.cli.exits import Exits
 from tools.cli.main import main
 
@@ -26,11 +32,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     if request.param == "ssm":
         request.getfixturevalue("aws")
-        monkeypatch.setenv("PARAMETER_PREFIX", "/" + request.getfixturevalue("unique"))
+        unique = request.getfixturevalue("unique")
+        make_board(make_client("dynamodb"), unique)
+        monkeypatch.setenv("BOARD_TABLE", unique)
+        monkeypatch.setenv("PARAMETER_PREFIX", f"/{unique}")
     else:
         monkeypatch.setenv("ENV_FILE", str(tmp_path / "mine.env"))
         (tmp_path / "mine.env").write_text("KITE_API_KEY=key\nKITE_API_SECRET=secret\n")
-    return stores(Environment(place.settings()), SystemClock()).parameters()
+    return settings.stored().parameters()
 
 
 @pytest.fixture
@@ -102,17 +111,16 @@ def test_a_name_that_is_taken_or_none_changes_nothing(store: Parameters, keys: K
 
 def test_a_store_that_is_full_says_so(store: Parameters, keys: Keys) -> None:
     """A parameter holds 4096 bytes: the key that does not fit is refused, and those that do go on working."""
-    for number in range(100):
-        code, _, err = keys("create", f"bot{number}", "--orders")
-        if code:
-            break
-    assert code == Exits.CONFIGURATION
-    assert "revoke" in err
-    assert number >= 15
-    stored = store.read(PARAMETER)
-    assert stored is not None
-    assert len(stored.value) <= MOST_BYTES
-    assert len(ring(store).keys) == number
+    full = KeyRing()
+    with contextlib.suppress(ConfigurationError):
+        for number in range(100):
+            full = full.add(RelayKey(f"bot{number}", hash_key(f"{number}"), frozenset(Scope), datetime.now(UTC)))
+    assert 15 <= len(full.keys) < 100
+    store.write(PARAMETER, full.to_json(), secret=False)
+    assert len(full.to_json()) <= MOST_BYTES
+    code, _, err = keys("create", "one_more", "--orders")
+    assert (code, "revoke" in err) == (Exits.CONFIGURATION, True)
+    assert ring(store).keys == full.keys
 
 
 def test_revoking_asks_first(store: Parameters, keys: Keys) -> None:
@@ -153,3 +161,38 @@ def test_a_broken_parameter_is_told_and_not_overwritten(store: Parameters, keys:
     stored = store.read(PARAMETER)
     assert stored is not None
     assert stored.value == '{"keys": 1}'
+
+
+@pytest.mark.parametrize(
+    ("second", "left"),
+    [(lambda: verbs.create("news"), ["old", "bot", "news"]), (lambda: verbs.revoke("old", yes=True), ["bot"])],
+)
+def test_two_at_once_lose_nothing(
+    store: Parameters, monkeypatch: pytest.MonkeyPatch, second: Callable[[], None], left: list[str]
+) -> None:
+    """The second comes when the first has read and not yet written: it waits, and both are stored."""
+    verbs.create("old")
+    turned_away = threading.Event()
+    other = threading.Thread(target=second)
+    board = type(settings.stored().board())
+    read, put_new = type(store).read, board.put_new
+
+    def read_and_be_overtaken(self: Any, name: str) -> Any:
+        found = read(self, name)
+        if threading.current_thread() is not other and other.ident is None:
+            other.start()
+            while other.is_alive() and not turned_away.wait(0.01):
+                pass
+        return found
+
+    def tell_when_turned_away(self: Any, *args: Any, **options: Any) -> bool:
+        made = put_new(self, *args, **options)
+        if not made:
+            turned_away.set()
+        return made
+
+    monkeypatch.setattr(type(store), "read", read_and_be_overtaken)
+    monkeypatch.setattr(board, "put_new", tell_when_turned_away)
+    verbs.create("bot")
+    other.join()
+    assert [key.name for key in ring(store).keys] == left

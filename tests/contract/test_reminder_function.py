@@ -11,6 +11,7 @@ from functions.reminder.wiring import wire
 from kite_relay.adapters.aws import make_client
 from kite_relay.domain.errors import ConfigurationError
 from kite_relay.domain.gauges import Gauges
+from tests.fakes.dynamodb import make_board
 
 ENVIRONMENT = {"STACK_NAME": "kr", "PARAMETER_PREFIX": "/kr", "LOGIN_URL": "https://kite.example.com/login"}
 
@@ -19,12 +20,7 @@ ENVIRONMENT = {"STACK_NAME": "kr", "PARAMETER_PREFIX": "/kr", "LOGIN_URL": "http
 def table(aws: str, unique: str) -> str:
     """Make a board."""
     name = unique[-40:]
-    make_client("dynamodb").create_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_board(make_client("dynamodb"), name)
     return name
 
 

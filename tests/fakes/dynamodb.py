@@ -1,4 +1,4 @@
-"""Moto's DynamoDB, with writes as atomic as DynamoDB's own are."""
+"""Moto's DynamoDB, with writes as atomic as DynamoDB's own are, and a board in it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -30,3 +30,13 @@ def atomic_writes() -> Iterator[None]:
         for name in ("put_item", "update_item"):
             patched.enter_context(mock.patch.object(DynamoDBBackend, name, alone(getattr(DynamoDBBackend, name))))
         yield
+
+
+def make_board(client: Any, name: str) -> None:
+    """Make a status board's table."""
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )

@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 from kite_relay.domain.events import DETAIL_TYPE, SOURCE, TokenRotated
 from kite_relay.domain.records import Heartbeat
 from tests.fakes.aws import environment
+from tests.fakes.dynamodb import make_board
 from tools.devstack.cloud import REGION, ROOT_KEY
 from tools.simulator import Simulator
 from tools.simulator.server import API_KEY
@@ -56,12 +57,7 @@ class Cloud:
         policy = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 3})
         attributes: Any = {"VisibilityTimeout": str(HIDDEN_SECONDS), "RedrivePolicy": policy}
         self.queue = self.sqs.create_queue(QueueName="announcements", Attributes=attributes)["QueueUrl"]
-        self.dynamodb.create_table(
-            TableName="board",
-            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_board(self.dynamodb, "board")
         self.ssm.put_parameter(Name="/kite-relay/api_key", Value=API_KEY, Type="SecureString")
 
     def login(self, token: str) -> int:

@@ -18,7 +18,7 @@ from kite_relay.adapters.aws import make_client
 from tests.fakes.api_gateway import Browser
 from tests.fakes.aws import environment
 from tests.fakes.canaries import API_SECRET
-from tests.fakes.dynamodb import atomic_writes
+from tests.fakes.dynamodb import atomic_writes, make_board
 from tools.simulator import Simulator
 
 NAME = "login-test"
@@ -45,12 +45,7 @@ class Place:
         moto_api_backend.reset()
         for name, value in (("api_key", "simulatorkey"), ("api_secret", API_SECRET)):
             self.ssm.put_parameter(Name=f"/{NAME}/{name}", Value=value, Type="SecureString", Overwrite=True)
-        make_client("dynamodb", read_seconds=30).create_table(
-            TableName=NAME,
-            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_board(make_client("dynamodb", read_seconds=30), NAME)
         queue = str(self.sqs.create_queue(QueueName=NAME)["QueueUrl"])
         arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         self.make_bus(arn)

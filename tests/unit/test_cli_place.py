@@ -26,16 +26,16 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_the_stacks_own_prefix(stack: list[str]) -> None:
     """A second account's keys go under its own prefix, not under the first one's."""
-    assert place.settings({"STACK_NAME": "kite-relay-anu"})["PARAMETER_PREFIX"] == "/kite-relay-anu"
+    assert place.variables({"STACK_NAME": "kite-relay-anu"})["PARAMETER_PREFIX"] == "/kite-relay-anu"
     assert stack == ["kite-relay-anu"]
 
 
-def test_what_is_named_needs_no_stack(stack: list[str], tmp_path: Path) -> None:
-    """Neither a prefix nor a file needs CloudFormation."""
-    assert place.settings({"PARAMETER_PREFIX": "/mine"}) == {"PARAMETER_PREFIX": "/mine"}
+def test_what_is_named_goes_first(stack: list[str], tmp_path: Path) -> None:
+    """A file needs no CloudFormation, and a prefix that is named goes before the stack's."""
     (tmp_path / "mine").touch()
-    assert place.settings({"ENV_FILE": str(tmp_path / "mine")})["ENV_FILE"] == str(tmp_path / "mine")
+    assert place.variables({"ENV_FILE": str(tmp_path / "mine")})["ENV_FILE"] == str(tmp_path / "mine")
     assert stack == []
+    assert place.variables({"STACK_NAME": "theirs", "PARAMETER_PREFIX": "/mine"})["PARAMETER_PREFIX"] == "/mine"
 
 
 @pytest.mark.parametrize("verb", [["keys", "list"], ["calendar", "list"]])

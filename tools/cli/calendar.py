@@ -10,14 +10,12 @@ from typing import Annotated
 import typer
 
 from kite_relay.adapters.calendar import MAX_AGE, OVERRIDES, load_calendar
-from kite_relay.adapters.clock import SystemClock
-from kite_relay.config import Environment, stores
 from kite_relay.domain.errors import LimitExceededError, MalformedError
 from kite_relay.domain.market_data import NORMAL, parse_sessions
 from kite_relay.domain.market_overrides import Override, dump_overrides, parse_overrides
 from kite_relay.domain.token import IST
 from kite_relay.ports import Parameters
-from tools.cli import place
+from tools.cli import settings
 from tools.cli.market import parse_date
 
 app = typer.Typer(add_completion=False, help="Declare a closure or a session before the data file knows it.")
@@ -27,11 +25,6 @@ Day = Annotated[date, typer.Argument(parser=parse_date, metavar="DATE", help="Th
 Name = Annotated[str, typer.Argument(help="What it is, for people: 'Election in Mumbai'.")]
 Author = Annotated[str, typer.Option(help="Who declares it.", show_default="you")]
 Spans = Annotated[list[str] | None, typer.Option(metavar="HH:MM-HH:MM", help="May be given more than once.")]
-
-
-def _parameters() -> Parameters:
-    """Find where the settings stand: the stack's, or the file that ENV_FILE names."""
-    return stores(Environment(place.settings()), SystemClock()).parameters()
 
 
 def _read(parameters: Parameters) -> dict[date, Override]:
@@ -52,12 +45,12 @@ def _write(parameters: Parameters, overrides: dict[date, Override]) -> None:
 
 
 def _declare(override: Override) -> None:
-    parameters = _parameters()
-    overrides = _read(parameters)
-    earlier = overrides.get(override.date)
-    if earlier:
-        typer.echo(f"In place of what {earlier.author} declared: {earlier.name}")
-    _write(parameters, {**overrides, override.date: override})
+    with settings.to_change(OVERRIDES) as parameters:
+        overrides = _read(parameters)
+        earlier = overrides.get(override.date)
+        if earlier:
+            typer.echo(f"In place of what {earlier.author} declared: {earlier.name}")
+        _write(parameters, {**overrides, override.date: override})
     typer.echo(_line(override))
 
 
@@ -112,11 +105,11 @@ def _sessions(live: list[str], pre_open: list[str], post_close: list[str]) -> di
 @app.command("remove")
 def remove(day: Day) -> None:
     """Take back what was declared for a date."""
-    parameters = _parameters()
-    overrides = _read(parameters)
-    if overrides.pop(day, None) is None:
-        raise typer.BadParameter(f"nothing was declared for {day}")
-    _write(parameters, overrides)
+    with settings.to_change(OVERRIDES) as parameters:
+        overrides = _read(parameters)
+        if overrides.pop(day, None) is None:
+            raise typer.BadParameter(f"nothing was declared for {day}")
+        _write(parameters, overrides)
 
 
 @app.command("clear")
@@ -124,13 +117,14 @@ def clear(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
     """Take back everything that was declared, also when the document cannot be read any more."""
     if not yes:
         typer.confirm("Take back everything that was declared?", abort=True)
-    _write(_parameters(), {})
+    with settings.to_change(OVERRIDES) as parameters:
+        _write(parameters, {})
 
 
 @app.command("list")
 def list_(*, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
     """List what was declared, by whom and when."""
-    overrides = _read(_parameters())
+    overrides = _read(settings.stored().parameters())
     if as_json:
         typer.echo(json.dumps(json.loads(dump_overrides(overrides)), indent=2))
         return

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from kite_relay.adapters.clock import SystemClock
-from kite_relay.config import Environment, stores
 from kite_relay.domain.relay_keys import KEY_ENTROPY, PARAMETER, KeyRing, RelayKey, Scope, hash_key, make_key
-from kite_relay.ports import Clock, Parameters
-from tools.cli import place
+from kite_relay.ports import Parameters
+from tools.cli import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make, list and revoke relay keys.")
 
@@ -18,11 +17,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make, list a
 @app.callback()
 def keys() -> None:
     """Make, list and revoke relay keys."""
-
-
-def _wired() -> tuple[Parameters, Clock]:
-    clock = SystemClock()
-    return stores(Environment(place.settings()), clock).parameters(), clock
 
 
 def _read(parameters: Parameters) -> KeyRing:
@@ -38,11 +32,11 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
 ) -> None:
     """Make a key. It is shown once and kept nowhere: only its hash is stored."""
-    parameters, clock = _wired()
     key = make_key(secrets.token_bytes(KEY_ENTROPY))
     scopes = frozenset({Scope.TICKS, Scope.ORDERS} if orders else {Scope.TICKS})
-    ring = _read(parameters).add(RelayKey(name, hash_key(key), scopes, clock.now()))
-    parameters.write(PARAMETER, ring.to_json(), secret=False)
+    made = RelayKey(name, hash_key(key), scopes, SystemClock().now())
+    with settings.to_change(PARAMETER) as parameters:
+        parameters.write(PARAMETER, _read(parameters).add(made).to_json(), secret=False)
     if as_json:
         typer.echo(json.dumps({"name": name, "key": key, "scopes": sorted(scopes)}))
         return
@@ -53,8 +47,7 @@ def create(
 @app.command("list")
 def list_(*, as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False) -> None:
     """List the keys: name, scopes, since when. Never the keys themselves."""
-    parameters, _ = _wired()
-    ring = _read(parameters)
+    ring = _read(settings.stored().parameters())
     rows = [{k: v for k, v in key.to_item().items() if k != "sha256"} for key in ring.keys]
     if as_json:
         typer.echo(json.dumps(rows))
@@ -72,9 +65,9 @@ def revoke(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Revoke a key; open connections that use it are closed within a minute."""
-    parameters, _ = _wired()
-    ring = _read(parameters).remove(name)
+    _read(settings.stored().parameters()).remove(name)
     if not yes:
         typer.confirm(f"Close every client that uses '{name}', for good?", abort=True)
-    parameters.write(PARAMETER, ring.to_json(), secret=False)
+    with settings.to_change(PARAMETER) as parameters:
+        parameters.write(PARAMETER, _read(parameters).remove(name).to_json(), secret=False)
     typer.echo(f"'{name}' is revoked.")

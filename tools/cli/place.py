@@ -63,16 +63,6 @@ def _one_machine(given: Mapping[str, str], path: Path) -> dict[str, str]:
     return {**derived, **found}
 
 
-def settings(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """Give what is needed to find the settings: the file, the prefix if it is named, or else the stack's.
-
-    Raises:
-        ConfigurationError: there is neither; says what to do.
-        StoreUnavailableError: AWS does not answer.
-    """
-    return environment if environment.get("PARAMETER_PREFIX") else variables(environment)
-
-
 def stack_name(environment: Mapping[str, str]) -> str:
     """Name the stack: STACK_NAME, or samconfig.toml's, or `kite-relay`."""
     return environment.get("STACK_NAME") or samconfig().get("stack_name") or DEFAULT_STACK

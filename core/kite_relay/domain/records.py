@@ -139,3 +139,8 @@ def session_key(session_hash: str) -> str:
 def timeline_key(day: date) -> str:
     """Name the item of one day's timeline (IST): entries of {at, what, generation, ...}."""
     return f"timeline#{day.isoformat()}"
+
+
+def change_key(name: str) -> str:
+    """Name the mark of a command that is changing a setting: an empty item, for a minute at most."""
+    return f"change#{name}"
