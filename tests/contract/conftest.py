@@ -26,6 +26,12 @@ def aws() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def stacks(aws: str) -> None:
+    """Let moto load all that a stack may hold, which takes it long: the command line has seconds only."""
+    make_client("cloudformation", read_seconds=100).list_stacks()
+
+
 @pytest.fixture
 def unique(request: pytest.FixtureRequest) -> str:
     """Name things at the shared server after the test."""

@@ -28,7 +28,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_stack_fills_the_environment(aws: str, elsewhere: Path) -> None:
+@pytest.mark.usefixtures("stacks")
+def test_a_stack_fills_the_environment(elsewhere: Path) -> None:
     """What the environment says itself goes before the stack's word."""
     given: Any = [
         {"ParameterKey": "RelayUrl", "ParameterValue": "wss://relay.example"},
@@ -44,7 +45,8 @@ def test_a_stack_fills_the_environment(aws: str, elsewhere: Path) -> None:
     assert found["RELAY_URL"] == "ws://127.0.0.1:4603"
 
 
-def test_no_stack_says_what_to_do(aws: str, elsewhere: Path) -> None:
+@pytest.mark.usefixtures("stacks")
+def test_no_stack_says_what_to_do(elsewhere: Path) -> None:
     """The three ways out stand in the message."""
     with pytest.raises(ConfigurationError, match=r"no stack 'kite-relay' in ap-south-1.*setup.*STACK_NAME.*ENV_FILE"):
         place.variables({})
@@ -75,7 +77,8 @@ def test_one_machines_file_tells_the_rest(elsewhere: Path) -> None:
         place.variables({"ENV_FILE": "nowhere"})
 
 
-def test_a_file_of_ours_here_is_the_place(aws: str, elsewhere: Path) -> None:
+@pytest.mark.usefixtures("stacks")
+def test_a_file_of_ours_here_is_the_place(elsewhere: Path) -> None:
     """Where `serve` finds its file, the other verbs do; a stack that is named, or a bot's own file, goes before."""
     path = elsewhere / ".env"
     path.write_text("KITE_API_KEY=of-a-bot\n")

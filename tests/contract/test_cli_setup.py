@@ -51,6 +51,7 @@ def test_secrets_go_to_ssm_and_the_rest_to_samconfig(elsewhere: Path) -> None:
     assert ssm.get_parameter(Name="/wizard-one/api_key")["Parameter"]["Version"] == 1
 
 
+@pytest.mark.usefixtures("stacks")
 @pytest.mark.parametrize(("code", "word"), [(0, "amazonaws.com/callback"), (2, "failed")])
 def test_it_deploys_on_request(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, code: int, word: str) -> None:
     """With what it has written, and then it tells the redirect URL; a failure is told, and nothing more."""
