@@ -35,9 +35,15 @@ ROUTES: Mapping[str, str] = {
     "/api/feed-ticket": "POST",
     "/openapi.json": "GET",
     "/docs": "GET",
+    "/static/{digest}/{name}": "GET",
 }
-"""Each path with its method; `/static/...` beside them."""
-LOGINS_ROUTES: Mapping[str, str] = {"/login": "GET", "/callback": "GET", "/logout": "POST"}
+"""Each path with its method."""
+LOGINS_ROUTES: Mapping[str, str] = {
+    "/login": "GET",
+    "/callback": "GET",
+    "/login/result/{attempt_id}": "GET",
+    "/logout": "POST",
+}
 """The other function's: only a method that it does not take leads here."""
 _OVERRIDES_UNREAD = "The market overrides cannot be read; the owner's findings tell why."
 _NO_TICKET = "No ticket can be given now: no worker has started yet, or the status board does not answer."
@@ -132,13 +138,26 @@ def _others(app: APIGatewayHttpResolver, services: Services) -> None:
 
 def _not_found_on(app: APIGatewayHttpResolver) -> Any:
     def not_found(_error: Exception) -> Answer:
-        path = app.current_event.path
-        allow = LOGINS_ROUTES.get(path) or ROUTES.get(path, "").replace("GET", "GET, HEAD")
+        path, method = app.current_event.path, app.current_event.http_method
+        own = _method(ROUTES, path).replace("GET", "GET, HEAD")
+        allow = "" if method in own else own or _method(LOGINS_ROUTES, path)
         if not allow:
             return problem(HTTPStatus.NOT_FOUND, "There is nothing here; /docs lists what there is.")
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"This path answers to {allow} only.", {"Allow": allow})
 
     return not_found
+
+
+def _method(routes: Mapping[str, str], path: str) -> str:
+    """Name the method that a path answers to; empty when it is none of these."""
+    return next((method for pattern, method in routes.items() if _fits(pattern, path)), "")
+
+
+def _fits(pattern: str, path: str) -> bool:
+    wanted, given = pattern.split("/"), path.split("/")
+    return len(wanted) == len(given) and all(
+        bool(part) if name.startswith("{") else name == part for name, part in zip(wanted, given, strict=True)
+    )
 
 
 def _day(query: str, today: date) -> date | None:

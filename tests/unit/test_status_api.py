@@ -276,14 +276,16 @@ def test_what_is_not_there_is_a_problem(api: StatusApi) -> None:
         assert (answer.status, answer.headers["Content-Type"]) == (404, PROBLEM), path
         fits("Problem", answer.json)
     for path, method in {**ROUTES, **LOGINS_ROUTES}.items():
-        answer = api.ask(path, "POST" if method == "GET" else "GET")
-        assert (answer.status, answer.headers["Content-Type"]) == (405, PROBLEM), path
-        assert method in answer.headers["Allow"]
-        fits("Problem", answer.json)
+        for wrong in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - {method}:
+            answer = api.ask(path.translate({ord("{"): None, ord("}"): None}), wrong)
+            assert (answer.status, answer.headers["Content-Type"]) == (405, PROBLEM), path
+            assert answer.headers["Allow"].partition(",")[0] == method
+            fits("Problem", answer.json)
 
 
 def test_head_is_get_without_its_body(api: StatusApi) -> None:
-    """What an uptime monitor asks."""
+    """What an uptime monitor asks; the login's function is never asked so."""
+    assert [api.ask(path, "HEAD").status for path in ("/login", "/login/result/x", "/api/feed-ticket")] == [405] * 3
     head = api.ask("/api/health", "HEAD")
     assert (head.status, head.body, head.headers["Content-Type"]) == (200, "", "application/json")
 
