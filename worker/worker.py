@@ -84,7 +84,7 @@ class Worker:
         self.parameters = GuardedParameters(ports.parameters, self.ssm)
         self.upstream = KiteUpstream("", settings.kite_ticker_root)
         self.desk = Desk(ports.board, self.dynamodb, clock)
-        kite = KiteRest(settings.kite_api_root, self.parameters, scrubber.learn)
+        kite = KiteRest(settings.kite_api_root, self.parameters, scrubber.learn, self.skew.heard)
         self.reporter = Reporter(self.desk, self.metrics, clock, kite, self._changed)
         self.feed = Feed(
             upstream=self.upstream,

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,9 +15,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 from kite_relay.adapters.kite_rest import KiteRest
+from kite_relay.adapters.skew import Heard, Skew
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, LoginRefusedError, TokenRejectedError
 from kite_relay.ports import KiteSession
-from tests.fakes import FakeKiteSession, FakeParameters
+from tests.fakes import FakeClock, FakeKiteSession, FakeParameters
 from tests.fakes.canaries import API_SECRET
 from tools.simulator import Simulator
 
@@ -53,9 +55,9 @@ def controls() -> Iterator[tuple[Simulator, Controls]]:
     loop.close()
 
 
-def client(root: str, secret: str = API_SECRET) -> KiteRest:
+def client(root: str, secret: str = API_SECRET, heard: Heard = lambda *_: None) -> KiteRest:
     """Make our client with the simulated app's keys."""
-    return KiteRest(root, FakeParameters(api_key="simulatorkey", api_secret=secret), lambda _: None)
+    return KiteRest(root, FakeParameters(api_key="simulatorkey", api_secret=secret), lambda _: None, heard)
 
 
 @pytest.fixture(params=["fake", "rest"])
@@ -113,6 +115,14 @@ def test_trouble_of_kites_own_is_not_tried_again(controls: tuple[Simulator, Cont
     with pytest.raises(KiteUnavailableError):
         session.exchange(request_token)
     assert session.exchange(request_token).user_id == "AB1234"
+
+
+def test_a_refusal_tells_the_time_too(controls: tuple[Simulator, Controls]) -> None:
+    """On one machine no AWS tells it, and the worker asks about each new token anyway."""
+    skew = Skew(FakeClock(datetime.now(UTC) + timedelta(seconds=45)))
+    with pytest.raises(TokenRejectedError):
+        client(controls[0].rest_root, heard=skew.heard).profile("never-issued-0123456789")
+    assert skew.seconds == pytest.approx(45, abs=3)
 
 
 def test_nobody_there_is_out_of_reach() -> None:

@@ -9,11 +9,13 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 
+from kite_relay.adapters.skew import Heard
 from kite_relay.domain.errors import KiteUnavailableError, LoginRefusedError, TokenRejectedError
 from kite_relay.domain.token import IST
 from kite_relay.ports import KiteLogin, Parameters, required
@@ -32,12 +34,16 @@ class KiteRest:
         root: such as https://api.kite.trade.
         parameters: where `api_key` and `api_secret` stand; read at each call, so that a new secret counts at once.
         learn: told every secret that passes, so that no log shows it.
+        heard: told what time it is at Kite, by each answer.
     """
 
-    def __init__(self, root: str, parameters: Parameters, learn: Callable[[str], None]) -> None:
+    def __init__(
+        self, root: str, parameters: Parameters, learn: Callable[[str], None], heard: Heard = lambda *_: None
+    ) -> None:
         self._root = root.rstrip("/")
         self._parameters = parameters
         self._learn = learn
+        self._heard = heard
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         self._pool = urllib3.PoolManager(timeout=timeout, retries=False)
 
@@ -94,12 +100,14 @@ class KiteRest:
     ) -> tuple[int, Mapping[str, Any]]:
         """Make one request; the original error is not chained, because it names the URL."""
         form = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
+        began = monotonic()
         try:
             answer = self._pool.request(
                 method, self._root + path, body=body, headers={**_HEADERS, **form, **(headers or {})}, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
             raise KiteUnavailableError(f"Kite did not answer: {type(error).__name__}") from None
+        self._heard(answer.headers.get("Date"), monotonic() - began)
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _TROUBLE:
             raise KiteUnavailableError(f"Kite answered {answer.status}")
         try:
