@@ -1,7 +1,7 @@
 """What a worker with REDIS_URL has besides: the stream to other relay processes, their wants, and the lease."""
 
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kite_relay.logging import scrubber
@@ -51,9 +51,9 @@ class Hub:
         """Tell whether this worker may still speak as the one that holds the feed."""
         return self._lease.sure
 
-    def runs(self) -> tuple[Coroutine[Any, Any, None], ...]:
+    def runs(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """Give what must run for ever while the lease is held."""
-        return self._writer.run(), self._taker.run()
+        return self._writer.run, self._taker.run
 
     async def acquire(self) -> None:
         """Wait until this worker may hold the feed."""

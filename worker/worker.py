@@ -5,7 +5,7 @@ import contextlib
 import random
 import secrets
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 import structlog
@@ -47,6 +47,7 @@ SAVE_SECONDS = 10.0
 RESOLVE_AGAIN_SECONDS = 60.0
 RESOLVE_EVERY_SECONDS = 6 * 3600.0
 DRAIN_SECONDS = 1.5
+BEGIN_ANEW_SECONDS = 1.0
 CALENDAR_SECONDS = MAX_AGE.total_seconds()
 AFTER_THE_TOKEN_SECONDS = 5.0
 POLL_SECONDS = WAIT_SECONDS + READ_SECONDS - 1.0
@@ -176,10 +177,13 @@ class Worker:
         return self
 
     async def _stand_by(self, hub: Hub, web_port: int) -> None:
-        """Wait for the lease, then begin; a worker that loses it ends, and comes back as a standby."""
-        await hub.acquire()
-        await self._begin(web_port)
-        await hub.hold()
+        """Wait for the lease, then begin; a worker that loses it, or cannot begin, ends and comes back as a standby."""
+        try:
+            await hub.acquire()
+            await self._begin(web_port)
+            await hub.hold()
+        except Exception:
+            log.exception("the worker cannot hold the feed: it ends")
         signal.raise_signal(signal.SIGTERM)
 
     async def _begin(self, web_port: int) -> None:
@@ -188,17 +192,17 @@ class Worker:
         self._offer_tickets()
         log.info("listening", relay_port=self.relay.port, web_port=web_port)
         for work in (
-            self.desk.run(),
-            self.heart.run(),
-            self._tick(),
-            self.watch.run(),
-            self.inbox.run(),
-            self._resolve(),
-            self._keep_prices(),
-            self._keep_calendar(),
+            self.desk.run,
+            self.heart.run,
+            self._tick,
+            self.watch.run,
+            self.inbox.run,
+            self._resolve,
+            self._keep_prices,
+            self._keep_calendar,
             *(self.hub.runs() if self.hub else ()),
         ):
-            self._tasks.append(asyncio.create_task(_endless(work)))
+            self._tasks.append(asyncio.create_task(begun_anew(work)))
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Drain: clients are told to come back (1012), prices saved, the last word goes to the board."""
@@ -307,10 +311,15 @@ class Worker:
         self.heart.change()
 
 
-async def _endless(work: Coroutine[Any, Any, None]) -> None:
-    """Run one of the endless tasks; should it end by a bug of ours, the log says so and the others go on."""
-    try:
-        await work
-    except Exception:
-        log.exception("a task of the worker has ended")
-        raise
+async def begun_anew(work: Callable[[], Awaitable[None]]) -> None:
+    """Run one of the endless tasks. One that fails by a bug of ours begins anew: half a worker looks like a whole one.
+
+    Args:
+        work: begins the task; it ends only when it is told to.
+    """
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("a task of the worker has failed; it begins anew")
+            await asyncio.sleep(BEGIN_ANEW_SECONDS)
