@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from kite_relay.logging import ScrubbingFormatter
+from kite_relay.logging import ScrubbingFormatter, install_excepthooks
 
 QUIET = ("botocore", "urllib3", "websockets", "asyncio", "twisted", "autobahn")
 """Libraries that say too much at INFO; what they warn of still comes through."""
@@ -19,7 +19,8 @@ _SHARED: list[structlog.typing.Processor] = [
 
 
 def configure(level: str) -> None:
-    """Send structlog's and the standard library's records through one scrubbed handler."""
+    """Send structlog's and the standard library's records through one scrubbed handler, and scrub last words too."""
+    install_excepthooks()
     handler = logging.StreamHandler(sys.stdout)
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,

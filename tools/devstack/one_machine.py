@@ -15,7 +15,6 @@ from functions.login_callback import app as login_app
 from functions.status import app as status_app
 from kite_relay.config import login_deployable, worker_deployable
 from kite_relay.domain.errors import ConfigurationError
-from kite_relay.logging import install_excepthooks
 from kite_relay.ports import required
 from tools.devstack.gateway import Gateway
 from tools.devstack.reminders import remind_for_ever, reminder
@@ -87,7 +86,6 @@ async def serve(env_file: Path, port: int) -> None:
         required(login.parameters, name)
     look = reminder(login.parameters, variables, place.public_url)
     configure(settings.log_level)
-    install_excepthooks()
     stopped = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
