@@ -4,7 +4,7 @@ Of what is replaced whole only the newest is kept; timeline entries wait their t
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_ENTRIES = 500
-MOST_A_DAY = 2000
-"""Entries of one day: a feed that comes and goes all day would make more than DynamoDB takes in one item (400 KB)."""
+MOST_OF_A_KIND = 50
+"""Entries of one kind in one day. A feed that comes and goes all day says nothing new, and whoever asks for the status
+reads the whole day, of the table's 5 units (4 KB each) a second. The entries of a later login still find room."""
 TIMELINE_DAYS = timedelta(days=8)
 RETRY_SECONDS = 1.0
 
@@ -45,8 +46,8 @@ class Desk:
         self._clock = clock
         self._items: dict[str, Item] = {}
         self._entries: deque[tuple[datetime, Item]] = deque(maxlen=MOST_ENTRIES)
-        self._day, self._told = "", 0
-        """Of which day how many entries were told."""
+        self._told: tuple[str, Counter[str]] = ("", Counter())
+        """Of which day how many entries of each kind were told."""
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -60,9 +61,12 @@ class Desk:
         """Have an entry added to today's timeline."""
         now = self._clock.now()
         today = timeline_key(now.astimezone(IST).date())
-        self._day, self._told = today, self._told + 1 if today == self._day else 1
-        if self._told > MOST_A_DAY:
-            log.warning("today's timeline is full", what=what)
+        if self._told[0] != today:
+            self._told = today, Counter()
+        told = self._told[1]
+        told[what] += 1
+        if told[what] > MOST_OF_A_KIND:
+            log.warning("today's timeline has enough of these", what=what)
             return
         self._entries.append((now, {"at": now.isoformat(), "what": what, **facts}))
         self._wake()
