@@ -7,6 +7,7 @@ from typing import Any
 
 from kite_relay.domain.market import Calendar, Day
 from kite_relay.domain.market_data import WEEKDAYS
+from kite_relay.domain.status_market import SEGMENTS
 from kite_relay.domain.status_token import TokenStatus, TokenView
 from kite_relay.domain.token import IST, parse_instant
 
@@ -81,7 +82,7 @@ class _Hours:
 
     @classmethod
     def of(cls, calendar: Calendar, day: Day) -> "_Hours":
-        spans = [calendar.live_hours(segment, day.date) for segment in ("cash", "cash_cas", "derivatives")]
+        spans = [calendar.live_hours(segment, day.date) for segment in SEGMENTS]
         known = [span for span in spans if span]
         return cls(min((it[0] for it in known), default=None), max((it[1] for it in known), default=None))
 
