@@ -2,10 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kite_relay.config import LOCAL_HOSTS, http_root
 from kite_relay.domain.errors import ConfigurationError
 
 
@@ -53,6 +55,20 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("kite_api_root")
+    @classmethod
+    def _api(cls, value: str) -> str:
+        return http_root(value)
+
+    @field_validator("kite_ticker_root")
+    @classmethod
+    def _ticker(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.scheme == "ws" and parts.hostname in LOCAL_HOSTS
+        if not parts.hostname or not (parts.scheme == "wss" or local):
+            raise ValueError(f"{value!r} is no wss:// address (ws:// only for this machine): the token travels there")
+        return value
 
     @field_validator("instruments")
     @classmethod

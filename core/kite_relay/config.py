@@ -32,6 +32,8 @@ T = TypeVar("T")
 DEFAULT_PREFIX = "/kite-relay"
 KITE_API_ROOT = "https://api.kite.trade"
 KITE_LOGIN_ROOT = "https://kite.zerodha.com"
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+"""This machine: only here a secret may travel without TLS."""
 
 
 class Environment:
@@ -107,7 +109,6 @@ class WorkerDeployable:
     parameters: Parameters
     inbox: Inbox
     board: StatusBoard
-    kite: KiteSession
     skew: Skew
 
 
@@ -233,7 +234,7 @@ def http_root(text: str) -> str:
         ValueError: it is no such root.
     """
     parts = urlsplit(text)
-    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    local = parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
     if not parts.hostname or not (parts.scheme == "https" or local) or parts.path.strip("/") or parts.query:
         raise ValueError(f"{text!r} is no https:// address without a path (http:// only for this machine)")
     return f"{parts.scheme}://{parts.netloc}"
@@ -275,11 +276,8 @@ def worker_deployable(variables: Mapping[str, str] = os.environ) -> WorkerDeploy
     """
     environment, clock = Environment(variables), SystemClock()
     skew = Skew(clock)
-    api_root = environment.get("KITE_API_ROOT", KITE_API_ROOT, http_root)
     make = _checked(environment, stores(environment, clock, 1, skew.heard), "BOARD_TABLE", "QUEUE_URL")
-    parameters = make.parameters()
-    kite = KiteRest(api_root, parameters, learn)
-    return WorkerDeployable(clock, make.tokens(), parameters, make.inbox(), make.board(), kite, skew)
+    return WorkerDeployable(clock, make.tokens(), make.parameters(), make.inbox(), make.board(), skew)
 
 
 def _checked(environment: Environment, make: AwsStores | FileStores, *needed: str) -> AwsStores | FileStores:

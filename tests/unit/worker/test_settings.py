@@ -50,6 +50,8 @@ def test_every_problem_is_told_at_once_by_its_variable(given: pytest.MonkeyPatch
         "RELAY_PORT": "99999",
         "WEB_PORT": "x",
         "LOG_LEVEL": "LOUD",
+        "KITE_API_ROOT": "http://api.kite.trade",
+        "KITE_TICKER_ROOT": "ws://ws.kite.trade",
         "HEARTBEAT_SECONDS": "0",
     }
     with pytest.raises(ConfigurationError) as error:
