@@ -1,8 +1,8 @@
 """The latest packet of each instrument, kept over a restart and a week-end, with its age.
 
 What nobody wants any more is remembered too, for the one who asks again before Kite can be asked. One small file,
-replaced whole: 9000 full packets are under 2 MB. Ages are to the second: once a second it is looked at
-which packets changed, so that the hot path pays nothing.
+replaced whole: 9000 full packets are under 2 MB. Which packets changed is looked at only when the file is written, so
+that the hot path pays nothing: ages are right to that interval.
 """
 
 from collections.abc import Iterable, Mapping, MutableMapping
