@@ -7,11 +7,9 @@ from secrets import token_bytes
 from kite_relay.adapters.calendar import CalendarSource
 from kite_relay.config import status_deployable
 from kite_relay.domain.errors import KiteRelayError
-from kite_relay.domain.relay_keys import PARAMETER, KeyRing
+from kite_relay.domain.relay_keys import NONCE_SIZE, PARAMETER, KeyRing
 from kite_relay.usecases.issue_feed_ticket import Ticket, issue_feed_ticket
 from kite_relay.usecases.report_status import KEEP_SECONDS, Kept, Report, ReportStatus, Sources
-
-NONCE_SIZE = 16
 
 
 class Services:

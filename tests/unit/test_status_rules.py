@@ -45,7 +45,6 @@ def test_all_is_well_without_a_finding() -> None:
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"relay_keys_problem": "not JSON"}, "relay_keys", "not JSON"),
         ({"failed_channels": ("telegram", "mail")}, "notify_failed", "telegram, mail"),
         ({"market": replace(GOOD.market, overrides_problem="a date stands twice")}, "market_overrides_broken", "twice"),
     ],

@@ -1,12 +1,11 @@
 """What the status needs of the market: phases per segment, and whether a login is worth the trouble now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from kite_relay.domain.market import Calendar, Change, Phase, Status
 from kite_relay.domain.market_data import WEEKDAYS
-from kite_relay.domain.market_overrides import Override
 from kite_relay.domain.token import IST
 
 LOGIN_FROM = time(7, 35)
@@ -35,7 +34,6 @@ class MarketFacts:
         trades_until: the end of today's last trading of any segment; None without a session, or when nobody knows.
         valid_through: the last day that the calendar knows.
         overrides_problem: why the override document was not taken; empty when all is well.
-        overrides: what was declared for today and later.
     """
 
     segments: Mapping[str, Phase]
@@ -50,7 +48,6 @@ class MarketFacts:
     trades_until: datetime | None = None
     valid_through: date | None = None
     overrides_problem: str = ""
-    overrides: Sequence[Override] = ()
 
     @classmethod
     def read(cls, calendar: Calendar, now: datetime, overrides_problem: str = "") -> "MarketFacts":
@@ -72,7 +69,6 @@ class MarketFacts:
             trades_until=_trades_until(calendar, today),
             valid_through=calendar.data.valid_through,
             overrides_problem=overrides_problem,
-            overrides=[it for day, it in sorted(calendar.overrides.items()) if day >= today],
         )
 
     @property

@@ -50,7 +50,6 @@ class Facts:
         api_key_present: whether the API key is set; None when the store did not answer.
         failed_channels: notification channels whose last message failed.
         failed_at: since when.
-        relay_keys_problem: why the relay keys could not be read; empty when all is well.
     """
 
     now: datetime
@@ -63,7 +62,6 @@ class Facts:
     api_key_present: bool | None = True
     failed_channels: tuple[str, ...] = ()
     failed_at: datetime | None = None
-    relay_keys_problem: str = ""
 
 
 def all_findings(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Finding]:
@@ -86,8 +84,6 @@ def _ground(facts: Facts, worker: WorkerView) -> Iterator[Finding]:
         yield make("store_unreachable")
     if facts.api_key_present is False:
         yield make("api_key_missing", severity=Severity.ERROR if worker.ticking else None)
-    if facts.relay_keys_problem:
-        yield make("relay_keys", facts.relay_keys_problem)
     if facts.failed_channels:
         yield make("notify_failed", ", ".join(facts.failed_channels), since=facts.failed_at)
 

@@ -78,7 +78,6 @@ export const PHASE = {
   LIVE: "Open",
   CLOSING_AUCTION: "Auction",
   POST_CLOSE: "After close",
-  BETWEEN: "Between sessions",
   UNKNOWN: "Unknown",
 };
 
