@@ -2,7 +2,7 @@
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from kite_relay.domain.errors import ConfigurationError, StoreUnavailableError
 from kite_relay.domain.records import Heartbeat
+from kite_relay.ports import Item
 from tests.fakes.stores import FakeStatusBoard
 from tools.cli.rotate import Patience, Rotation, to_file
 
@@ -89,6 +90,21 @@ def test_a_worker_that_falls_silent_gets_its_old_key_back(iam: "IAMClient") -> N
     worker.holds = old = rotation(worker, []).run()
     worker.reads = False
     with pytest.raises(StoreUnavailableError, match="works again"):
+        rotation(worker, []).run()
+    assert keys(iam)[old] == "Active"
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailableError("the board does not answer"), KeyboardInterrupt()])
+def test_whatever_breaks_off_the_waiting_the_old_key_works_again(iam: "IAMClient", trouble: BaseException) -> None:
+    """AWS in trouble, or Ctrl-C: a worker that has only the old key is not left without one."""
+    worker = Worker(iam)
+    worker.holds = old = rotation(worker, []).run()
+
+    def broken(keys: Sequence[str]) -> Mapping[str, Item]:
+        raise trouble
+
+    worker.board.get = broken  # type: ignore[method-assign]
+    with pytest.raises(type(trouble)):
         rotation(worker, []).run()
     assert keys(iam)[old] == "Active"
 

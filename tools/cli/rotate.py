@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ import typer
 from kite_relay.adapters.aws import aws_errors, make_client
 from kite_relay.adapters.clock import SystemClock
 from kite_relay.adapters.dynamodb import DynamoBoard
+from kite_relay.adapters.files import replace
 from kite_relay.domain.errors import ConfigurationError, StoreUnavailableError
 from kite_relay.domain.records import Heartbeat
 from kite_relay.ports import StatusBoard
@@ -115,13 +116,11 @@ class Rotation:
         self._say(f"Waiting {self._patience.picked_up:.0f} s, until the worker has read it ...")
         self._patience.sleep(self._patience.picked_up)
         self._set(key_id, "Inactive")
-        since = datetime.now(UTC)
-        if not self._alive_since(since):
+        try:
+            self._await_the_next_beat(key_id)
+        except BaseException:  # Ctrl-C too: a worker that has only the old key must not be left without one
             self._set(key_id, "Active")
-            raise StoreUnavailableError(
-                f"the worker did not report without the old key {key_id}, which works again. Is the new key where the "
-                "worker reads it? Look at the worker's log, then delete one: kite-relay rotate --drop KEY_ID"
-            )
+            raise
         self.drop(key_id)
         self._say(f"The worker goes on without {key_id}, which is deleted.")
 
@@ -129,28 +128,27 @@ class Rotation:
         with aws_errors(f"setting the key {key_id} to {status}"):
             self._iam.update_access_key(UserName=self._user, AccessKeyId=key_id, Status=status)  # type: ignore[arg-type]
 
-    def _alive_since(self, instant: datetime) -> bool:
-        waited = 0.0
+    def _await_the_next_beat(self, old: str) -> None:
+        """Wait until the worker reports once more; its instants are compared with each other, never with our clock."""
+        before, waited = self._beat(), 0.0
         while waited < self._patience.alive:
-            heartbeat = Heartbeat.from_item(self._board.get([Heartbeat.KEY]).get(Heartbeat.KEY))
-            if heartbeat and heartbeat.heartbeat_at and heartbeat.heartbeat_at > instant:
-                return True
+            if self._beat() != before:
+                return
             self._patience.sleep(1.0)
             waited += 1.0
-        return False
+        raise StoreUnavailableError(
+            f"the worker did not report without the old key {old}, which works again. Is the new key where the "
+            "worker reads it? Look at the worker's log, then delete one: kite-relay rotate --drop KEY_ID"
+        )
+
+    def _beat(self) -> datetime | None:
+        heartbeat = Heartbeat.from_item(self._board.get([Heartbeat.KEY]).get(Heartbeat.KEY))
+        return heartbeat.heartbeat_at if heartbeat else None
 
 
 def to_file(path: Path) -> Deliver:
     """Deliver to a file of this machine, replaced in one step and readable by its owner alone."""
-
-    def deliver(text: str) -> None:
-        new = path.with_name(path.name + ".new")
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        new.replace(path)
-
-    return deliver
+    return lambda text: replace(path, text.encode())
 
 
 def to_host(host: str, path: str = KEY_FILE) -> Deliver:
