@@ -10,8 +10,9 @@ from unittest import mock
 import pytest
 
 from kite_relay.adapters.aws import make_client
-from kite_relay.adapters.dynamodb import DynamoBoard
+from kite_relay.adapters.dynamodb import PAUSE_SECONDS, TRIES, DynamoBoard
 from kite_relay.adapters.sqlite_board import SqliteBoard
+from kite_relay.domain.errors import StoreUnavailableError
 from kite_relay.ports import StatusBoard
 from tests.fakes import FakeClock, FakeStatusBoard
 from tests.fakes.dynamodb import make_board
@@ -97,6 +98,29 @@ def test_a_claim_that_was_tried_twice_is_still_ours(board: DynamoBoard) -> None:
         assert board.put_new("a", {"n": 1})
         assert not board.put_new("a", {"n": 2})
     assert board.get(["a"]) == {"a": {"n": 1}}
+
+
+@pytest.mark.parametrize("board", ["dynamodb"], indirect=True)
+def test_what_a_batch_left_over_is_asked_for_again(board: DynamoBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table at its limit answers a part of the keys, the first here; a table that gives nothing more is trouble."""
+    pauses = list[float]()
+    monkeypatch.setattr("time.sleep", pauses.append)
+    for key in ("a", "b"):
+        board.put(key, {"k": key})
+    read = board._client.batch_get_item
+
+    def one_at_a_time(**request: Any) -> Any:
+        ((table, asked),) = request["RequestItems"].items()
+        first, *left = asked["Keys"]
+        answer = read(RequestItems={table: {**asked, "Keys": [first]}})
+        return {**answer, "UnprocessedKeys": {table: {**asked, "Keys": left}} if left else {}}
+
+    with mock.patch.object(board._client, "batch_get_item", one_at_a_time):
+        assert board.get(["a", "b"]) == {"a": {"k": "a"}, "b": {"k": "b"}}
+        assert len(pauses) == 1
+        with pytest.raises(StoreUnavailableError, match="throttled"):
+            board.get([str(n) for n in range(TRIES + 1)])
+    assert all(0 <= pause <= 2 * PAUSE_SECONDS for pause in pauses)
 
 
 def test_one_of_many_wins(board: StatusBoard) -> None:

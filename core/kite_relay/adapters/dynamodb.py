@@ -5,9 +5,11 @@ Only the list `entries` is DynamoDB's own, of JSON texts, because appending to i
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import ceil
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -24,6 +26,8 @@ BATCH = 100
 """What one BatchGetItem takes."""
 TRIES = 3
 """How often what BatchGetItem left over is asked for."""
+PAUSE_SECONDS = 0.1
+"""The longest pause before the second time; twice as long before the third, each with full jitter."""
 
 
 def _write_down(key: str, item: Item, expires_at: datetime | None) -> dict[str, Any]:
@@ -74,7 +78,9 @@ class DynamoBoard:
     def _get_batch(self, keys: Sequence[str]) -> list[Mapping[str, Any]]:
         rows: list[Mapping[str, Any]] = []
         request: Any = {self._table: {"Keys": [{"key": {"S": key}} for key in keys], "ConsistentRead": True}}
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(SystemRandom().uniform(0, PAUSE_SECONDS * attempt))
             with aws_errors(f"reading the table {self._table}"):
                 answer = self._client.batch_get_item(RequestItems=request)
             rows += answer["Responses"].get(self._table, [])
