@@ -87,6 +87,14 @@ def test_every_metric_is_documented_and_shown() -> None:
     assert asked(" ".join(target["expr"] for panel in panels() for target in panel["targets"])) == exposed()
 
 
+def test_the_dashboards_table_of_trouble_can_read_every_function() -> None:
+    """It asks for the field `level`: by Powertools' logger, or by Lambda's own JSON where a function has none."""
+    for function in Template().of_type("AWS::Serverless::Function").values():
+        properties = function["Properties"]
+        source = (ROOT / "/".join(properties["Handler"].split(".")[:-1])).with_suffix(".py").read_text()
+        assert "Logger(" in source or properties["LoggingConfig"].get("LogFormat") == "JSON", properties["Handler"]
+
+
 def test_every_rule_says_what_to_do() -> None:
     """A name of ours, a severity, and words."""
     assert len({rule["alert"] for rule in rules()}) == len(rules())
