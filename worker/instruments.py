@@ -21,6 +21,7 @@ from worker.state import StateFolder
 TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
 OK = 200
 FILE = "instruments.json"
+HEADERS = {"X-Kite-Version": "3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,25 @@ def pick(rows: Iterable[str], names: Sequence[str]) -> Resolved:
     return Resolved(tokens, [name for name in names if name not in tokens])
 
 
+def fetch_list(root: str) -> str:
+    """Ask Kite for the whole list, as its CSV.
+
+    Args:
+        root: Kite's REST root.
+
+    Raises:
+        KiteUnavailableError: it did not answer, or not with a list.
+    """
+    try:
+        with urllib3.PoolManager(timeout=TIMEOUT, retries=False) as pool:
+            response = pool.request("GET", f"{root}/instruments", headers=HEADERS)
+        if response.status != OK:
+            raise KiteUnavailableError(f"Kite answered {response.status} for the instruments dump")
+        return response.data.decode("utf-8")
+    except (urllib3.exceptions.HTTPError, OSError, UnicodeDecodeError) as error:
+        raise KiteUnavailableError("Kite did not give the instruments dump") from error
+
+
 class Instruments:
     """Fetches, picks, keeps.
 
@@ -90,7 +110,7 @@ class Instruments:
         """
         began = monotonic()
         try:
-            response = self._http.request("GET", self._url, headers={"X-Kite-Version": "3"}, preload_content=False)
+            response = self._http.request("GET", self._url, headers=HEADERS, preload_content=False)
             self._heard(response.headers.get("Date"), monotonic() - began)
             try:
                 if response.status != OK:
@@ -104,17 +124,3 @@ class Instruments:
             raise KiteUnavailableError("Kite did not give the instruments dump") from error
         self._folder.keep(FILE, json.dumps(dict(found.tokens)).encode())
         return found
-
-    def dump(self) -> str:
-        """Ask Kite for the whole list, as its CSV.
-
-        Raises:
-            KiteUnavailableError: it did not answer, or not with a list.
-        """
-        try:
-            response = self._http.request("GET", self._url, headers={"X-Kite-Version": "3"})
-            if response.status != OK:
-                raise KiteUnavailableError(f"Kite answered {response.status} for the instruments dump")
-            return response.data.decode("utf-8")
-        except (urllib3.exceptions.HTTPError, OSError, UnicodeDecodeError) as error:
-            raise KiteUnavailableError("Kite did not give the instruments dump") from error

@@ -16,13 +16,12 @@ from kite_relay.domain.records import TicketKey
 from kite_relay.logging import scrubber
 from kite_relay.ports import Clock, Parameters, StatusBoard
 from worker.bus import Bus
-from worker.instruments import Instruments
+from worker.instruments import fetch_list
 from worker.logs import configure
 from worker.relay import Relay
 from worker.relay_find import Directory
 from worker.relay_settings import RelaySettings
 from worker.settings import Settings, load
-from worker.state import StateFolder
 from worker.stream import Reader, connect, ticket_claim
 from worker.stream_wants import WantsTeller
 
@@ -116,9 +115,7 @@ async def serve(settings: Settings) -> None:
         origins=frozenset(settings.dashboard_origins),
     )
     url = settings.redis_url.get_secret_value()
-    folder = StateFolder(settings.state_dir, ports.clock)
-    dump = Instruments(settings.kite_api_root, settings.instruments, folder).dump
-    directory = Directory(dump, settings.instruments, ports.clock)
+    directory = Directory(lambda: fetch_list(settings.kite_api_root), settings.instruments, ports.clock)
     async with RelayProcess(url, relay_settings, ports.parameters, ports.board, ports.clock, directory) as process:
         log.info("listening", relay_port=process.relay.port)
         await stopped.wait()

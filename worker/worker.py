@@ -28,7 +28,7 @@ from worker.desk import Desk
 from worker.feed import Feed
 from worker.heartbeat import Heart
 from worker.inbox import WAIT_SECONDS, InboxReader
-from worker.instruments import Instruments
+from worker.instruments import Instruments, fetch_list
 from worker.last_prices import LastPrices
 from worker.metrics import Metrics
 from worker.relay import Relay
@@ -153,7 +153,7 @@ class Worker:
             window=settings.relay_window,
             origins=frozenset(settings.dashboard_origins),
         )
-        directory = Directory(self.instruments.dump, settings.instruments, clock)
+        directory = Directory(lambda: fetch_list(settings.kite_api_root), settings.instruments, clock)
         self.relay = Relay(self.feed.bus, self.parameters, relay_settings, clock, directory=directory)
         self.metrics.registry.register(RelayCollector(self.relay.stats, self.relay.clients))
         self.calendar = CalendarSource(self.parameters)

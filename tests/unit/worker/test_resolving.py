@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from kite_relay.adapters.skew import Skew
 from kite_relay.domain.errors import KiteUnavailableError
 from kite_relay.domain.status_findings import make
 from tests.fakes.trouble import MORNING, FakeClock
-from worker.instruments import Instruments, pick
+from worker.instruments import Instruments, fetch_list, pick
 from worker.state import StateFolder
 
 DUMP = (
@@ -110,7 +111,7 @@ def test_no_list_is_no_news(kite: FakeKite, tmp_path: Path, body: bytes) -> None
 def test_nobody_there(tmp_path: Path, kite: FakeKite) -> None:
     """A refused connection is Kite's absence, and no crash."""
     root = kite.root.replace(str(kite.server.server_port), "1")
-    for ask in (instruments(root, NAMES, tmp_path).fetch, instruments(root, NAMES, tmp_path).dump):
+    for ask in (instruments(root, NAMES, tmp_path).fetch, partial(fetch_list, root)):
         with pytest.raises(KiteUnavailableError, match="did not give"):
             ask()
 
