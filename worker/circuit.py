@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
-from kite_relay.domain.errors import ConfigurationError, RefusedError, StoreUnavailableError, WillPassError
+from kite_relay.domain.errors import AccessRefusedError, ConfigurationError, StoreUnavailableError, WillPassError
 from kite_relay.ports import Clock, Parameter, Parameters
 
 T = TypeVar("T")
@@ -157,7 +157,7 @@ class Circuit:
             others = len(self._flights) - 1  # each of them is the next try already
             self._next_try = now + self._rest_after(self._failures + others)
             if self._failures > 1 or now > flight.overdue_at:
-                code = error.finding if isinstance(error, RefusedError) else f"{self.service}_unreachable"
+                code = error.finding if isinstance(error, AccessRefusedError) else f"{self.service}_unreachable"
                 self._down = Down(code, self._since(flight), str(error))
         self._on_error(self.service)
 

@@ -19,7 +19,7 @@ import pytest
 from kite_relay.adapters.aws import CONNECT_SECONDS, READ_SECONDS
 from kite_relay.adapters.sqs import LONGEST_WAIT
 from kite_relay.config import WorkerDeployable, worker_deployable
-from kite_relay.domain.errors import ConfigurationError, KiteRelayError, RefusedError, StoreUnavailableError
+from kite_relay.domain.errors import AccessRefusedError, ConfigurationError, KiteRelayError, StoreUnavailableError
 from kite_relay.ports import Message
 from tests.fakes.aws import environment
 
@@ -108,7 +108,7 @@ def test_a_refusal_is_a_finding_of_its_own(service: str, code: str) -> None:
     fake = FakeAws(code, "User: arn:aws:iam::1:user/worker may not")
     with serving(fake) as ports:
         error = failure(CALLS[service], ports)
-    assert isinstance(error, RefusedError)
+    assert isinstance(error, AccessRefusedError)
     assert (error.finding, fake.requests) == (REFUSALS[code], 1)
     assert ("may not" in str(error)) == (code == "AccessDeniedException")
 
@@ -142,7 +142,7 @@ def test_a_wrong_clock_is_told_from_a_wrong_key(code: str, words: str) -> None:
         error = failure(CALLS["ssm"], ports)
         assert ports.skew.seconds == pytest.approx(-3600, abs=2)
     assert isinstance(error, ConfigurationError)
-    assert not isinstance(error, RefusedError)
+    assert not isinstance(error, AccessRefusedError)
     assert "clock is wrong" in str(error)
 
 

@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from botocore.session import get_session
 
 from kite_relay.adapters.skew import Heard
-from kite_relay.domain.errors import ConfigurationError, RefusedError, StoreUnavailableError
+from kite_relay.domain.errors import AccessRefusedError, ConfigurationError, StoreUnavailableError
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 4
@@ -132,7 +132,7 @@ def aws_errors(what: str) -> Iterator[None]:
     except ClientError as error:
         raise _translated(what, error) from None
     except _NO_KEY_ERRORS as error:
-        raise RefusedError(f"{what}: {type(error).__name__}", KEY) from None
+        raise AccessRefusedError(f"{what}: {type(error).__name__}", KEY) from None
     except _SETUP_ERRORS as error:
         raise ConfigurationError(f"{what}: {type(error).__name__}") from None
     except BotoCoreError as error:
@@ -145,7 +145,7 @@ def _translated(what: str, error: ClientError) -> ConfigurationError | StoreUnav
         return ConfigurationError(f"{what}: AWS answered {code}, because this machine's clock is wrong")
     finding = _REFUSALS.get(code)
     if finding:
-        return RefusedError(f"{what}: {(finding == DENIED and sentence) or f'AWS answered {code}'}", finding)
+        return AccessRefusedError(f"{what}: {(finding == DENIED and sentence) or f'AWS answered {code}'}", finding)
     if code in _SETUP_CODES:
         return ConfigurationError(f"{what}: AWS answered {code}")
     return StoreUnavailableError(f"{what}: AWS answered {code}")

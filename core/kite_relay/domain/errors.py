@@ -3,7 +3,7 @@
 KiteRelayError
 ├── NeedsHumanError          only a person can mend it: the message says what to do
 │   ├── ConfigurationError       a setting, a parameter or a permission is wrong
-│   │   └── RefusedError             AWS refuses us, for a reason that is a finding of its own
+│   │   └── AccessRefusedError       AWS refuses us, for a reason that is a finding of its own
 │   ├── LoginRefusedError        a login that must not count: a forged state, another user, Zerodha's no
 │   ├── TokenRejectedError       Kite answered 403: this access token is dead
 │   └── LimitExceededError       more was asked than Kite or the relay allows
@@ -26,7 +26,7 @@ class ConfigurationError(NeedsHumanError):
     """A setting, a parameter or a permission is wrong."""
 
 
-class RefusedError(ConfigurationError):
+class AccessRefusedError(ConfigurationError):
     """AWS refuses us, for a reason that is a finding of its own.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kite_relay.adapters.skew import Skew
-from kite_relay.domain.errors import ConfigurationError, KiteRelayError, RefusedError, StoreUnavailableError
+from kite_relay.domain.errors import AccessRefusedError, ConfigurationError, KiteRelayError, StoreUnavailableError
 from kite_relay.domain.events import TokenRotated
 from kite_relay.domain.records import Heartbeat
 from kite_relay.domain.ticks import Mode
@@ -194,7 +194,7 @@ class Shape:
 SHAPES = {
     "gone": Shape(StoreUnavailableError("down")),
     "refused": Shape(ConfigurationError("it is no use")),
-    "wrong region": Shape(RefusedError("no such thing", "aws_missing"), finding="aws_missing"),
+    "wrong region": Shape(AccessRefusedError("no such thing", "aws_missing"), finding="aws_missing"),
     "hangs until botocore gives up": Shape(StoreUnavailableError("time-out"), GIVEN_UP),
     "hangs for 10 s": Shape(StoreUnavailableError("time-out"), dict.fromkeys(ALL, 10.5)),
     "hangs for 60 s": Shape(StoreUnavailableError("time-out"), dict.fromkeys(ALL, 60.0)),

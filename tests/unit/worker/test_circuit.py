@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from kite_relay.domain.errors import RefusedError, StoreUnavailableError
+from kite_relay.domain.errors import AccessRefusedError, StoreUnavailableError
 from tests.fakes.trouble import FakeClock
 from worker.circuit import PATIENCE_SECONDS, RESTS, Circuit
 
@@ -28,7 +28,7 @@ def test_the_second_failure_in_a_row_is_told_with_its_reason() -> None:
     failed(circuit, StoreUnavailableError("time-out"))
     assert circuit.down is None
     clock.advance(RESTS[0] + 0.1)
-    failed(circuit, RefusedError("AWS answered ExpiredToken", "aws_key"))
+    failed(circuit, AccessRefusedError("AWS answered ExpiredToken", "aws_key"))
     assert circuit.down is not None
     assert (circuit.down.code, circuit.down.detail) == ("aws_key", "AWS answered ExpiredToken")
     since = circuit.down.since
