@@ -205,11 +205,28 @@ class FileStores:
 
 
 def stores(
-    environment: Environment, clock: Clock, attempts: int = ATTEMPTS, heard: Heard | None = None
+    environment: Environment, clock: Clock, *needed: str, attempts: int = ATTEMPTS, heard: Heard | None = None
 ) -> AwsStores | FileStores:
-    """Choose by `ENV_FILE`: set, everything stands in that file and beside it; otherwise in AWS."""
+    """Choose by `ENV_FILE`: set, everything stands in that file and beside it; otherwise in AWS.
+
+    Args:
+        environment: where everything is named.
+        clock: the deployable's clock.
+        needed: the variables that the adapters to be made need in AWS.
+        attempts: how often a call to AWS is tried.
+        heard: told what time it is at AWS.
+
+    Raises:
+        ConfigurationError: the environment is not complete; tells every problem, before the first adapter is made.
+    """
     path = environment.get("ENV_FILE", "")
-    return FileStores(Path(path).expanduser(), clock) if path else AwsStores(environment, clock, attempts, heard)
+    if path:
+        environment.check()
+        return FileStores(Path(path).expanduser(), clock)
+    for name in needed:
+        environment.get(name)
+    environment.check()
+    return AwsStores(environment, clock, attempts, heard)
 
 
 def user_ids(text: str) -> tuple[str, ...]:
@@ -250,7 +267,7 @@ def login_deployable(variables: Mapping[str, str] = os.environ) -> LoginDeployab
     allowed = environment.get("ALLOWED_USER_IDS", parse=user_ids)
     login_root = environment.get("KITE_LOGIN_ROOT", KITE_LOGIN_ROOT, http_root)
     api_root = environment.get("KITE_API_ROOT", KITE_API_ROOT, http_root)
-    make = _checked(environment, stores(environment, clock), "BOARD_TABLE", "EVENT_BUS")
+    make = stores(environment, clock, "BOARD_TABLE", "EVENT_BUS")
     parameters = make.parameters()
     kite = KiteRest(api_root, parameters, learn)
     return LoginDeployable(allowed, login_root, clock, make.tokens(), parameters, make.bus(), make.board(), kite)
@@ -264,7 +281,7 @@ def status_deployable(variables: Mapping[str, str] = os.environ) -> StatusDeploy
     """
     environment, clock = Environment(variables), SystemClock()
     relay_url = environment.get("RELAY_URL", "")
-    make = _checked(environment, stores(environment, clock), "BOARD_TABLE")
+    make = stores(environment, clock, "BOARD_TABLE")
     return StatusDeployable(relay_url, clock, make.tokens(), make.parameters(), make.board())
 
 
@@ -276,14 +293,5 @@ def worker_deployable(variables: Mapping[str, str] = os.environ) -> WorkerDeploy
     """
     environment, clock = Environment(variables), SystemClock()
     skew = Skew(clock)
-    make = _checked(environment, stores(environment, clock, 1, skew.heard), "BOARD_TABLE", "QUEUE_URL")
+    make = stores(environment, clock, "BOARD_TABLE", "QUEUE_URL", attempts=1, heard=skew.heard)
     return WorkerDeployable(clock, make.tokens(), make.parameters(), make.inbox(), make.board(), skew)
-
-
-def _checked(environment: Environment, make: AwsStores | FileStores, *needed: str) -> AwsStores | FileStores:
-    """Tell all that is missing at once, before the first adapter is made."""
-    if isinstance(make, AwsStores):
-        for name in needed:
-            environment.get(name)
-    environment.check()
-    return make

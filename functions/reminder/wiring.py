@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kite_relay.adapters.calendar import CalendarSource
 from kite_relay.adapters.clock import SystemClock
 from kite_relay.adapters.notify import make_channels
-from kite_relay.config import AwsStores, Environment, stores
+from kite_relay.config import Environment, stores
 from kite_relay.domain.nudge import QuietHours
 from kite_relay.logging import scrubber
 from kite_relay.usecases.remind import Remind
@@ -32,10 +32,7 @@ def wire(variables: Mapping[str, str] = os.environ) -> Wired:
     login_url = environment.get("LOGIN_URL")
     topic_arn = environment.get("NOTIFY_TOPIC_ARN", "")
     quiet = environment.get("QUIET_HOURS", "22:00-07:00", QuietHours.parse)
-    make = stores(environment, clock)
-    if isinstance(make, AwsStores):
-        environment.get("BOARD_TABLE")
-    environment.check()
+    make = stores(environment, clock, "BOARD_TABLE")
     parameters = make.parameters()
     remind = Remind(
         tokens=make.tokens(),
