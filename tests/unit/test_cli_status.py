@@ -119,6 +119,25 @@ def test_another_machine_asks_the_page(address: str, monkeypatch: pytest.MonkeyP
     assert "withheld" in result.output
 
 
+def test_watch_outlives_a_dashboard_that_is_away_for_a_moment(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment, a train in a tunnel: it says so, and goes on."""
+    good = (503, json.dumps(body(World(), full=False)))
+    replies = iter([(502, "no"), good])
+    Dashboard.reply = good
+
+    def pause(_: float) -> None:
+        reply = next(replies, None)
+        if reply is None:
+            raise KeyboardInterrupt
+        Dashboard.reply = reply
+
+    monkeypatch.setattr("time.sleep", pause)
+    result = CliRunner().invoke(main.app, ["status", "--watch", "--json", "--url", address])
+    assert result.exit_code == 130
+    assert "answers 502" in result.stderr
+    assert [line == good[1] for line in result.stdout.splitlines()] == [True, True]
+
+
 @pytest.mark.parametrize("reply", [(404, "no"), (200, "<html>"), (200, "[]")])
 def test_something_else_is_told_apart(address: str, reply: tuple[int, str]) -> None:
     """A wrong address is an error in a sentence, never a traceback."""

@@ -14,6 +14,8 @@ from kite_relay.adapters.aws import aws_errors
 from kite_relay.adapters.calendar import load_calendar
 from kite_relay.adapters.kite_rest import KiteRest
 from kite_relay.domain.errors import KiteRelayError, TokenRejectedError, WillPassError
+from kite_relay.domain.status_market import CALENDAR_WARNING
+from kite_relay.domain.status_worker import SILENT_AFTER, SKEW_ERROR, SKEW_WARNING
 from kite_relay.domain.token import IST
 from kite_relay.logging import scrubber
 from kite_relay.ports import required
@@ -23,10 +25,7 @@ from tools.cli.place import require_aws
 from tools.cli.style import ago
 
 EGRESS = "https://checkip.amazonaws.com"
-SILENT = timedelta(seconds=120)
-SKEW_WARNED, SKEW_BAD = timedelta(seconds=2), timedelta(seconds=30)
 TLS_WARNED, TLS_BAD = timedelta(days=21), timedelta(days=5)
-CALENDAR_WARNED = timedelta(days=30)
 LOG_IN = "Log in: `kite-relay login`"
 START = "Start the worker: `docker compose up -d` on its machine, then read its log"
 SERVE = "Start everything: `kite-relay serve`; PUBLIC_URL tells where its pages are, if not at the usual port"
@@ -201,7 +200,7 @@ def heartbeat(patient: Patient) -> Finding:
     if beat is None or beat.heartbeat_at is None:
         return "bad", "the worker was never heard of", start
     now = patient.now()
-    if now - beat.heartbeat_at > SILENT:
+    if now - beat.heartbeat_at > SILENT_AFTER:
         return "bad", f"the worker was last heard of {ago(beat.heartbeat_at, now)}", start
     stamp = patient.tokens.peek()
     if stamp and beat.generation != stamp.generation:
@@ -243,10 +242,14 @@ def clock(patient: Patient) -> Finding:
     except ValueError:
         return "soft", "Kite told no time", ""
     skew = patient.now() - theirs.astimezone(UTC)
-    size = abs(skew)
-    words = f"{size.total_seconds():.0f} s {'ahead of' if skew > timedelta() else 'behind'} Kite's"
-    if size > SKEW_WARNED + timedelta(seconds=1):  # the header has whole seconds
-        return "bad" if size > SKEW_BAD else "warn", words, "Switch time synchronisation on: `timedatectl set-ntp true`"
+    seconds = abs(skew.total_seconds())
+    words = f"{seconds:.0f} s {'ahead of' if skew > timedelta() else 'behind'} Kite's"
+    if seconds > SKEW_WARNING + 1:  # the header has whole seconds
+        return (
+            "bad" if seconds > SKEW_ERROR else "warn",
+            words,
+            "Switch time synchronisation on: `timedatectl set-ntp true`",
+        )
     return "good", "within 2 s of Kite's", ""
 
 
@@ -279,7 +282,7 @@ def calendar(patient: Patient) -> Finding:
     """How long the market data reaches."""
     end = load_calendar().data.valid_through
     left = end - patient.now().astimezone(IST).date()
-    if left < CALENDAR_WARNED:
+    if left < CALENDAR_WARNING:
         fix = "Update kite-relay: the exchanges publish next year's list in December"
         return "bad" if left < timedelta(0) else "warn", f"known until {end}", fix
     return "good", f"known until {end}", ""

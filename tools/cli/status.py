@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kite_relay.domain.errors import WillPassError
 from tools.cli.exits import Exits
 from tools.cli.status_source import source
 from tools.cli.style import ago, columns, indian, is_seen, moment, paint, sign, span
@@ -45,7 +46,14 @@ def _watch(look: Callable[[], Body], every: float, *, as_json: bool) -> None:
     """Look again and again: a screen that stands still in a terminal, a line per change elsewhere."""
     last = None
     while True:
-        body = look()
+        try:
+            body = look()
+        except WillPassError as error:
+            if last is None:  # it never answered: that may be a wrong address
+                raise
+            typer.echo(f"{error} (trying again)", err=True)
+            time.sleep(every)
+            continue
         if as_json:
             typer.echo(json.dumps(body))
         elif is_seen():

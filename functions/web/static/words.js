@@ -93,6 +93,7 @@ export const SEGMENT = {
 export const EVENT = {
   login: "Logged in at Zerodha",
   stored: "Token stored",
+  cli: "Set by the command line",
   announced: "Announced",
   received: "Heard by the worker",
   dialled: "Dialled with it",
