@@ -107,7 +107,7 @@ def test_what_a_batch_left_over_is_asked_for_again(board: DynamoBoard, monkeypat
     monkeypatch.setattr("time.sleep", pauses.append)
     for key in ("a", "b"):
         board.put(key, {"k": key})
-    read = board._client.batch_get_item
+    read: Any = board._client.batch_get_item
 
     def one_at_a_time(**request: Any) -> Any:
         ((table, asked),) = request["RequestItems"].items()
