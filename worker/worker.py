@@ -6,7 +6,7 @@ import random
 import secrets
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import structlog
 
@@ -15,7 +15,7 @@ from kite_relay.adapters.aws import READ_SECONDS
 from kite_relay.adapters.calendar import MAX_AGE, CalendarSource
 from kite_relay.adapters.kite_rest import KiteRest
 from kite_relay.config import WorkerDeployable
-from kite_relay.domain.errors import KiteRelayError, LimitExceededError
+from kite_relay.domain.errors import ConfigurationError, KiteRelayError, LimitExceededError
 from kite_relay.domain.handover_types import Limits
 from kite_relay.domain.records import TicketKey
 from kite_relay.domain.ticks import Mode
@@ -59,6 +59,7 @@ FILES = {"env_file": PATIENCE_SECONDS, "env_file_watch": POLL_SECONDS, "board_fi
 ALWAYS = "always"
 """The owner of the instruments that are held whether anyone listens or not."""
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -169,7 +170,7 @@ class Worker:
     async def __aenter__(self) -> Self:
         log.info("starting", version=__version__, restored=self.prices.restore())
         self._hold(dict(self.instruments.remembered()))
-        web_port = await self.web.start()
+        web_port = await listening(self.web.start(), "WEB_PORT")
         if self.hub is None:
             await self._begin(web_port)
         else:
@@ -188,7 +189,7 @@ class Worker:
 
     async def _begin(self, web_port: int) -> None:
         """Hold the feed from now on."""
-        await self.relay.start()
+        await listening(self.relay.start(), "RELAY_PORT")
         self._offer_tickets()
         log.info("listening", relay_port=self.relay.port, web_port=web_port)
         for work in (
@@ -309,6 +310,22 @@ class Worker:
 
     def _changed(self) -> None:
         self.heart.change()
+
+
+async def listening(start: Awaitable[T], variable: str) -> T:
+    """Begin to listen.
+
+    Args:
+        start: begins.
+        variable: the setting that would move it.
+
+    Raises:
+        ConfigurationError: the port is taken, or not ours to take.
+    """
+    try:
+        return await start
+    except OSError as error:
+        raise ConfigurationError(f"{variable}: {error.strerror}") from error
 
 
 async def begun_anew(work: Callable[[], Awaitable[None]]) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from structlog.testing import capture_logs
 
+from kite_relay.domain.errors import ConfigurationError
 from worker import worker as module
-from worker.worker import Worker, begun_anew
+from worker.worker import Worker, begun_anew, listening
 
 if TYPE_CHECKING:
     from worker.stream_hub import Hub
@@ -61,3 +62,11 @@ async def test_a_standby_that_cannot_begin_ends(monkeypatch: pytest.MonkeyPatch)
         await Worker._stand_by(cast("Worker", SimpleNamespace(_begin=begin)), hub, 0)
     assert [line["log_level"] for line in told] == ["error"]
     assert signals == [signal.SIGTERM]
+
+
+async def test_a_taken_port_is_told_by_its_variable() -> None:
+    """Two workers on one machine are a matter of a setting, and no traceback."""
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as first:
+        port = first.sockets[0].getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"RELAY_PORT: .*{port}.*in use"):
+            await listening(asyncio.start_server(lambda *_: None, "127.0.0.1", port), "RELAY_PORT")
