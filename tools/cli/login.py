@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import typer
 
 from kite_relay.config import LoginDeployable
-from kite_relay.domain.errors import ConfigurationError, LoginRefusedError
+from kite_relay.domain.errors import ConfigurationError, KiteRelayError, LoginRefusedError
 from kite_relay.domain.login import is_allowed, read_answer
 from kite_relay.ports import required
 from kite_relay.usecases.publish_token import publish_token
@@ -68,12 +68,20 @@ def finish(ports: LoginDeployable) -> None:
     except LoginRefusedError as error:
         raise LoginRefusedError(f"Zerodha says no: {error} Log in once more and paste the new address") from error
     if not is_allowed(session.user_id, ports.allowed_user_ids):
-        ports.kite.invalidate(session.access_token)
-        raise LoginRefusedError(f"{session.user_id} may not set this token; that session was ended")
+        raise LoginRefusedError(f"{session.user_id} may not set this token; {_ended(ports, session.access_token)}")
     published = publish_token(
         ports, session.access_token, user_id=session.user_id, minted_at=session.minted_at, source="cli"
     )
     operator.tell(published, f"The token of {session.user_id} is stored")
+
+
+def _ended(ports: LoginDeployable, access_token: str) -> str:
+    """End another user's session; says what became of it."""
+    try:
+        ports.kite.invalidate(access_token)
+    except KiteRelayError as error:
+        return f"that session still lives ({error}): log out at kite.zerodha.com"
+    return "that session was ended"
 
 
 def request_token_in(pasted: str) -> str:
