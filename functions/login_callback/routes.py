@@ -9,8 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.shared.cookies import Cookie
 
-from functions.web.origin import header, same_origin
-from functions.web.request import cookies_of
+from functions.web.request import cookies_of, header, same_origin
 from kite_relay.config import LoginDeployable
 from kite_relay.domain import login
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, StoreUnavailableError

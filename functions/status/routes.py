@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from functions.web import page
-from functions.web.origin import origin_of, same_origin
+from functions.web.request import origin_of, same_origin
 from kite_relay import __version__
 from kite_relay.domain.errors import KiteRelayError, LoginRefusedError
 from kite_relay.domain.token import IST

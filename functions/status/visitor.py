@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from functions.web.origin import header
-from functions.web.request import cookies_of
+from functions.web.request import cookies_of, header
 from kite_relay.usecases.owner_session import COOKIE
 
 _MAX_SECRET = 512

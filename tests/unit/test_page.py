@@ -6,7 +6,6 @@ from html import escape
 import pytest
 
 from functions.web import page
-from functions.web.request import cookies_of
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>' & $title ${css}"
 
@@ -61,10 +60,3 @@ def test_the_policy_is_strict() -> None:
     assert "connect-src 'self' wss://relay.example:4603;" in policy
     assert "frame-ancestors 'none'" in policy
     assert "connect-src 'self';" in page.security_headers()["Content-Security-Policy"]
-
-
-def test_cookies_are_read_where_they_stand() -> None:
-    """API Gateway's list goes first; an emulator's header is read like a browser's."""
-    assert cookies_of({"cookies": ["a=1", "b=2"], "headers": {"cookie": "c=3"}}) == ["a=1", "b=2"]
-    assert cookies_of({"headers": {"Cookie": "a=1; b=2;"}}) == ["a=1", "b=2"]
-    assert cookies_of({"headers": None}) == []

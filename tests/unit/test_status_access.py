@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.web.origin import origin_of
+from functions.web.request import origin_of
 from kite_relay.domain.records import Notifications, TicketKey
 from kite_relay.domain.relay_keys import check_ticket
 from tests.fakes.canaries import TICKET_KEY

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.web.origin import origin_of, same_origin
+from functions.web.request import cookies_of, origin_of, same_origin
 
 AWS = "abc.execute-api.ap-south-1.amazonaws.com"
 
@@ -46,3 +46,10 @@ def test_a_header_renames_only_this_machine() -> None:
     assert origin_of(event(AWS, x_forwarded_host="localhost:4600")) == f"https://{AWS}"
     assert origin_of(event("localhost", x_forwarded_host="localhost:4600", host="x")) == "http://localhost:4600"
     assert origin_of(event("localhost", x_forwarded_host="evil.example")) == "http://localhost"
+
+
+def test_cookies_are_read_where_they_stand() -> None:
+    """API Gateway's list goes first; an emulator's header is read like a browser's."""
+    assert cookies_of({"cookies": ["a=1", "b=2"], "headers": {"cookie": "c=3"}}) == ["a=1", "b=2"]
+    assert cookies_of({"headers": {"Cookie": "a=1; b=2;"}}) == ["a=1", "b=2"]
+    assert cookies_of({"headers": None}) == []
