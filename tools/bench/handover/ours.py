@@ -4,12 +4,12 @@ import asyncio
 import gc
 import os
 import random
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kite_relay.adapters.clock import SystemClock
 from kite_relay.domain.handover_types import Report
 from kite_relay.domain.relay_keys import KeyRing, RelayKey, Scope, hash_key
 from kite_relay.domain.ticks import Mode
@@ -20,18 +20,6 @@ from worker.feed import Feed
 from worker.relay import Relay
 from worker.relay_settings import RelaySettings
 from worker.upstream import KiteUpstream
-
-
-class SystemClock:
-    """The real clocks."""
-
-    def now(self) -> datetime:
-        """Tell the wall time."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Tell the seconds of the clock that only goes forward."""
-        return time.monotonic()
 
 
 class OneKey:
