@@ -32,11 +32,6 @@ def bindings(cookies: Iterable[str]) -> dict[str, str]:
     return {name: value for name, value in ours.items() if is_attempt_id(name)}
 
 
-def owner(cookies: Iterable[str]) -> str:
-    """Give the owner's session; empty when there is none."""
-    return read(cookies).get(OWNER, "")
-
-
 def attempt_cookie(attempt_id: str, binding: str) -> Cookie:
     """Bind an attempt to the browser."""
     return _cookie(PREFIX + attempt_id, binding, int(CLAIM_LIFE.total_seconds()))

@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.shared.cookies import Cookie
 
-from functions.web.request import cookies_of, header, same_origin
+from functions.web.request import cookies_of, header, same_origin, session_of
 from kite_relay.config import LoginDeployable
 from kite_relay.domain import login
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, StoreUnavailableError
@@ -97,7 +97,7 @@ class Routes:
 
     def end(self) -> Answer:
         """`POST /logout`: the owner's button. Another site cannot press it, with or without the cookie."""
-        session = cookies.owner(self._cookies())
+        session = session_of(self.app.current_event.raw_event)
         try:
             ports = self._wire()
             if not same_origin(self.app.current_event.raw_event) or owner_session.owner(ports, session) is None:
@@ -116,7 +116,7 @@ class Routes:
 
     def _look(self, ports: LoginDeployable, attempt_id: str) -> tuple[Item | None, bool]:
         """Read the attempt's item, and whether this browser is the owner's already, in one go."""
-        session = owner_session.key_of(cookies.owner(self._cookies()))
+        session = owner_session.key_of(session_of(self.app.current_event.raw_event))
         try:
             found = ports.board.get([login_key(attempt_id), session])
         except STORE_ERRORS as error:

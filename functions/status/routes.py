@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from functions.web import page
-from functions.web.request import origin_of, same_origin
+from functions.web.request import bearer_of, origin_of, same_origin, session_of
 from kite_relay import __version__
 from kite_relay.domain.errors import KiteRelayError, LoginRefusedError
 from kite_relay.domain.token import IST
@@ -22,7 +22,6 @@ from kite_relay.usecases.report_status import Report
 from . import openapi
 from .problems import problem
 from .services import Services
-from .visitor import bearer_of, session_of
 
 log = logging.getLogger(__name__)
 Answer = Response[Any]

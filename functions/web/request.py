@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kite_relay.usecases.owner_session import COOKIE
+
+MAX_SECRET = 512
+"""Neither a session nor a key is longer: nothing longer is hashed."""
+
 
 def header(event: Mapping[str, Any], name: str) -> str:
     """Give a header by its lower-case name; empty when there is none."""
@@ -18,6 +23,20 @@ def cookies_of(event: Mapping[str, Any]) -> list[str]:
     """
     given = event.get("cookies") or header(event, "cookie").split(";")
     return [str(cookie).strip() for cookie in given if str(cookie).strip()]
+
+
+def session_of(event: Mapping[str, Any]) -> str:
+    """Give the owner's session cookie; empty when there is none, or more than one."""
+    named = (cookie.partition("=") for cookie in cookies_of(event))
+    values = [value.strip() for name, _, value in named if name.strip() == COOKIE]
+    return values[0] if len(values) == 1 and len(values[0]) <= MAX_SECRET else ""
+
+
+def bearer_of(event: Mapping[str, Any]) -> str:
+    """Give the relay key of the `Authorization` header; empty when there is none."""
+    scheme, _, key = header(event, "authorization").partition(" ")
+    key = key.strip()
+    return key if scheme.lower() == "bearer" and len(key) <= MAX_SECRET else ""
 
 
 def origin_of(event: Mapping[str, Any]) -> str:
