@@ -40,7 +40,8 @@ class Machine:
     def tell(self, event: Input) -> list[Command]:
         """Give an input; returns the commands, without the reports."""
         self.state, commands = step(self.state, event, self.now, self.roll)
-        self.told = [command.what for command in commands if isinstance(command, Report)]
+        self.reports = [command for command in commands if isinstance(command, Report)]
+        self.told = [report.what for report in self.reports]
         return [command for command in commands if not isinstance(command, Report)]
 
     def tell_all(self, events: Iterable[Input]) -> list[Command]:

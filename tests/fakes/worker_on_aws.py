@@ -132,7 +132,7 @@ class Stage:
     async def start(self, *command: str, **variables: str) -> Process:
         """Start a worker."""
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COV"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             **self.cloud.environment,
             "QUEUE_URL": self.cloud.queue,
             "BOARD_TABLE": "board",

@@ -155,7 +155,7 @@ class HandoverMachine(RuleBasedStateMachine):
     def check_probe(self, token: TokenId, before: State) -> None:
         """Invariant 3, of probes."""
         assert token == self.state.token
-        if before.rejected and before.token == token and not before.reverify:
+        if before.rejected and before.token == token:
             assert self.now - self.probed_at.get(token, float("-inf")) >= LIMITS.probe_retry, "probes came too close"
         self.probed_at[token] = self.now
         self.probes.append((token, before.rejected and before.token == token))

@@ -23,6 +23,7 @@ from kite_relay.domain.handover_types import (
     ProbeFailed,
     ProbeRejected,
     Promote,
+    Report,
     Restore,
     State,
     Tick,
@@ -132,10 +133,10 @@ def test_a_rejected_token_is_dialled_once_and_the_old_socket_stays(machine: Mach
     machine.tell(TokenSeen(TWO))
     machine.tell(ProbeFailed(TWO))
     assert machine.tell(DialRejected(2)) == []
-    assert machine.told == [What.REJECTED]
+    assert machine.reports == [Report(What.REJECTED, TWO, 2, 0)]
     assert machine.wait(299, heard=[1]).count(Probe(TWO)) <= 4
     machine.tell(ProbeRejected(TWO))
-    assert machine.told == [What.REJECTED]
+    assert machine.reports == [Report(What.REJECTED, TWO)]
     assert machine.wait(299, heard=[1]) == []
     assert machine.wait(1, heard=[1]) == [Probe(TWO)]
     assert machine.tell(ProbeAccepted(TWO)) == [Dial(2 + 1, 0, TWO)]
@@ -149,6 +150,13 @@ def test_an_answer_older_than_the_rejection_lifts_it_not(machine: Machine) -> No
     assert machine.tell(ProbeAccepted(TWO)) == []
     assert machine.told == [What.FORBIDDEN]
     assert machine.state.rejected
+
+
+def test_a_token_that_rest_knew_before_the_ticker_refused_it_is_asked_about_again(machine: Machine) -> None:
+    """After five minutes, like any rejected one."""
+    machine.tell_all([TokenSeen(TWO), ProbeAccepted(TWO), DialRejected(2)])
+    assert machine.wait(299, heard=[1]) == []
+    assert machine.wait(1, heard=[1]) == [Probe(TWO)]
 
 
 def test_an_answer_about_another_token_or_to_no_question_is_nothing(machine: Machine) -> None:
@@ -180,7 +188,7 @@ def test_a_silent_socket_is_aborted_and_replaced_at_once(machine: Machine) -> No
     assert machine.wait(5) == []
     machine.now += 0.1
     assert machine.tell(Tick(machine.heard)) == [Close(1, abort=True), Dial(2, 0, ONE)]
-    assert machine.told == [What.SILENT]
+    assert machine.reports == [Report(What.SILENT, ONE, 1, 0)]
 
 
 def test_nobody_is_called_silent_after_the_process_slept(machine: Machine) -> None:
@@ -259,6 +267,7 @@ def test_a_dial_with_a_token_that_is_no_more_the_newest_is_aborted(machine: Mach
     assert machine.tell(TokenSeen(token(3))) == [Close(2, abort=True), Probe(token(3)), Dial(3, 0, token(3))]
     assert machine.tell(DialRejected(2)) == []
     assert not machine.state.rejected
+    assert [socket.id for socket in machine.state.sockets] == [1, 3]
 
 
 def test_after_the_flush_what_opened_before_proves_nothing(machine: Machine) -> None:
@@ -278,6 +287,8 @@ def test_after_the_flush_a_dead_token_is_rejected_and_its_socket_left_alone(mach
     assert machine.told == [What.REJECTED]
     assert machine.wait(299, heard=[1]) == []
     assert machine.tell(FlushPassed()) == [], "a rejected token is asked about anyway"
+    assert machine.wait(1, heard=[1]) == [Probe(ONE)]
+    assert machine.tell(ProbeAccepted(ONE)) == [Dial(2, 0, ONE)], "what opened before the flush is made anew after all"
 
 
 def test_a_question_that_runs_is_not_asked_twice(machine: Machine) -> None:

@@ -22,7 +22,7 @@ from kite_relay.domain.handover_types import (
     Tick,
     TokenSeen,
 )
-from tests.fakes.handover import ONE, TWO, Machine, flowing
+from tests.fakes.handover import ONE, TWO, Machine, flowing, token
 
 
 @pytest.fixture
@@ -96,6 +96,12 @@ def test_a_lane_without_a_socket_takes_the_place_of_a_second_one_elsewhere(machi
     assert commands == [Promote(3, 1), Close(1)]
     assert machine.tell(Tick(machine.heard)) == [], "one is enough"
     assert machine.tell(Closed(1)) == [Dial(4, 2, TWO)]
+
+
+def test_of_three_sockets_on_one_lane_the_newest_makes_way_for_another_lane(machine: Machine) -> None:
+    """Two tokens came in a row before either covered; then a second lane is wanted."""
+    machine.tell_all([TokenSeen(TWO), DialOpened(2), TokenSeen(token(3)), DialOpened(3)])
+    assert machine.tell(LanesWanted(2)) == [Promote(3, 2), Close(1), Close(2)]
 
 
 def test_the_lanes_without_any_socket_are_dialled_first(machine: Machine) -> None:

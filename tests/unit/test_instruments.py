@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from kite_relay.domain.errors import ConfigurationError, MalformedError
-from kite_relay.domain.instruments import Catalog, Instrument
+from kite_relay.domain.instruments import MAX_TOKEN, Catalog, Instrument
 from tools.simulator.catalog import COLUMNS
 from tools.simulator.catalog import Catalog as SimulatedCatalog
 
@@ -31,9 +31,41 @@ def test_the_likeliest_comes_first(catalog: Catalog) -> None:
     assert keys(catalog.find("  nifty   bank "))[0] == "NSE:NIFTY BANK"
 
 
+def line(token: int, symbol: str, name: str = "", kind: str = "EQ", segment: str = "", exchange: str = "NSE") -> str:
+    """Write one line of Kite's list."""
+    return f"{token},1,{symbol},{name},0,,0,0.05,1,{kind},{segment or exchange},{exchange}\n"
+
+
+def test_among_equal_matches_indices_shares_futures_and_options_follow_each_other() -> None:
+    """Whatever the order of the list; within a kind NSE goes first."""
+    lines = [
+        line(1, "GOLD26DEC70CE", kind="CE", exchange="NFO"),
+        line(2, "GOLD26DECFUT", kind="FUT", exchange="MCX"),
+        line(3, "GOLD26NOVFUT", kind="FUT", exchange="NFO"),
+        line(4, "GOLDBEES", exchange="BSE"),
+        line(5, "GOLDBEES"),
+        line(6, "GOLD INDEX", segment="INDICES"),
+    ]
+    found = Catalog.parse(HEADER + "".join(lines)).find("gold")
+    assert [one.token for one in found] == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_symbol_that_is_the_text_precedes_one_that_begins_with_it_and_one_that_holds_it() -> None:
+    """The name is looked at last, whatever stands in it."""
+    named = Instrument(1, "NSE", "AXIS", "Axis: Gold Fund")
+    held, begun, exact = (
+        Instrument(n, "NSE", symbol, "Fund: x") for n, symbol in enumerate(("XGOLD", "GOLDX", "GOLD"))
+    )
+    catalog = Catalog([named, held, begun, exact])
+    assert catalog.find("gold") == [exact, begun, named, held]
+    assert catalog.find("nse:g") == [begun, exact]
+    assert named.to_body() == {"token": 1, "exchange": "NSE", "symbol": "AXIS", "name": "Axis: Gold Fund"}
+
+
 def test_search_is_bounded_and_calm(catalog: Catalog) -> None:
     """Never more than asked for; nothing for nothing; no pattern is special."""
     assert len(catalog.find("N", 5)) == 5
+    assert len(catalog.find("N")) == 12
     assert len(set(keys(catalog.find("N", 50)))) == 50
     assert catalog.find("   ") == []
     assert catalog.find("no such thing") == []
@@ -67,6 +99,17 @@ def test_an_unknown_name_says_what_was_perhaps_meant(catalog: Catalog) -> None:
         catalog.resolve("NSE:INF")
     with pytest.raises(ConfigurationError, match=r"'XYZZY'$"):
         catalog.resolve("XYZZY")
+    four = Catalog([Instrument(n, "NSE", f"GOLD{n}", "") for n in range(4)])
+    for slip in ("BSE:GOLD", "GOLD"):
+        with pytest.raises(ConfigurationError, match=r"did you mean NSE:GOLD0, NSE:GOLD1, NSE:GOLD2\?$"):
+            four.resolve(slip)
+
+
+@pytest.mark.parametrize("token", [1, MAX_TOKEN])
+def test_a_line_is_read_whole(token: int) -> None:
+    """With the smallest token that Kite's packets can carry, and the largest."""
+    (found,) = Catalog.parse(HEADER + line(token, "GOLD", "Gold in grams")).find("gold")
+    assert found == Instrument(token, "NSE", "GOLD", "Gold in grams")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +118,9 @@ def test_an_unknown_name_says_what_was_perhaps_meant(catalog: Catalog) -> None:
         ("", "no column 'instrument_token'"),
         ("<html>", "no column"),
         (HEADER, "is empty"),
-        (HEADER + "1,2,3\n", "is short"),
+        (HEADER + "1,2,3\n", "is short: '1,2,3'"),
+        (HEADER + line(1, "A").rpartition(",")[0] + "\n", "is short"),
+        (HEADER + line(MAX_TOKEN + 1, "A"), "a token that is none"),
         (HEADER + "x,1,A,A,0,,0,0,0,EQ,NSE,NSE\n", "a token that is none"),
         (HEADER + "0,1,A,A,0,,0,0,0,EQ,NSE,NSE\n", "a token that is none"),
     ],

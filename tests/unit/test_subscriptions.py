@@ -38,6 +38,8 @@ def test_a_repeated_want_is_no_change(book: Subscriptions) -> None:
     assert book.want("bot", {A: Mode.LTP}) == {}
     assert book.want("nobody", {}) == {}
     assert book.want("bot", {B: Mode.LTP}) == {0: LaneChange({B: Mode.LTP}, {B}, {A})}
+    book.want("bot", {})
+    assert book.want("bot", {B: Mode.LTP}) == {0: change({B: Mode.LTP})}, "an owner that went and came back"
 
 
 def test_the_connections_fill_one_after_the_other(book: Subscriptions) -> None:
@@ -49,6 +51,14 @@ def test_the_connections_fill_one_after_the_other(book: Subscriptions) -> None:
     changes = book.want("bot", dict.fromkeys((B, C, D), Mode.LTP))
     assert changes == {0: LaneChange({D: Mode.LTP}, {D}, {A})}
     assert book.lane_of == {B: 0, C: 1, D: 0}
+    book.want("bot", dict.fromkeys((B, D), Mode.LTP))
+    assert book.lanes == 1
+
+
+def test_a_full_book_takes_one_for_another(book: Subscriptions) -> None:
+    """Whichever of the two has the smaller number."""
+    book.want("bot", dict.fromkeys((B, C, D, 5), Mode.LTP))
+    assert book.want("bot", dict.fromkeys((A, B, C, D), Mode.LTP)) == {1: LaneChange({A: Mode.LTP}, {A}, {5})}
 
 
 def test_more_than_kite_carries_is_refused_and_changes_nothing(book: Subscriptions) -> None:
@@ -62,6 +72,8 @@ def test_more_than_kite_carries_is_refused_and_changes_nothing(book: Subscriptio
     with pytest.raises(LimitExceededError, match="would be 5"):
         book.want("bot", dict.fromkeys((A, B, 5), Mode.LTP))
     assert book.want("bot", dict.fromkeys((A, 5, C), Mode.LTP)) == {0: LaneChange({5: Mode.LTP}, {5}, {B})}
+    with pytest.raises(LimitExceededError, match="would be 5"):
+        book.want("bot", dict.fromkeys((5, 6, 7), Mode.LTP))
 
 
 def test_the_last_connection_is_freed_where_the_others_have_room(book: Subscriptions) -> None:
@@ -76,6 +88,18 @@ def test_the_last_connection_is_freed_where_the_others_have_room(book: Subscript
     assert book.move({C: 0}) == {0: LaneChange({C: Mode.QUOTE}, {C})}
     assert (book.lanes, book.lane_of, book.compact()) == (1, {A: 0, C: 0}, {})
     assert book.want("news", {B: Mode.LTP}) == {1: LaneChange({B: Mode.LTP}, {B})}
+
+
+def test_the_last_connection_is_not_freed_by_halves() -> None:
+    """Either all of it finds room, spread over as many others as it takes, or nothing moves."""
+    book = Subscriptions(per_lane=2, lanes=3)
+    book.want("bot", dict.fromkeys(range(6), Mode.LTP))
+    book.want("bot", dict.fromkeys((0, 2, 3, 4, 5), Mode.LTP))
+    assert book.compact() == {}
+    book.want("bot", dict.fromkeys((0, 2, 4, 5), Mode.LTP))
+    assert book.compact() == {4: 0, 5: 1}
+    book.want("bot", dict.fromkeys((0, 2, 4), Mode.LTP))
+    assert book.compact() == {4: 0}
 
 
 def test_a_change_takes_as_few_messages_as_kite_needs() -> None:

@@ -161,20 +161,21 @@ def test_index_tells_where_each_packet_lies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "reason"),
+    ("frame", "reason", "where"),
     [
-        (join([FULL_PACKET])[:-1], Reason.TRUNCATED),
-        (join([QUOTED, QUOTED])[:50], Reason.TRUNCATED),
-        (b"\xff\xff", Reason.TRUNCATED),
-        (join([QUOTED]) + b"\x00", Reason.TRAILING),
-        (b"\x00\x00\x01", Reason.TRAILING),
-        (b"\x00\x01\x00\x07" + bytes(7), Reason.SHORT_PACKET),
+        (join([FULL_PACKET])[:-1], Reason.TRUNCATED, "1 bytes are missing"),
+        (join([QUOTED])[:8], Reason.TRUNCATED, "40 bytes are missing"),
+        (join([QUOTED, QUOTED])[:50], Reason.TRUNCATED, "packet 1 of 2 begins past the end"),
+        (b"\xff\xff", Reason.TRUNCATED, "packet 0 of 65535 begins past the end"),
+        (join([QUOTED]) + b"\x00", Reason.TRAILING, "1 bytes follow the last packet"),
+        (b"\x00\x00\x01", Reason.TRAILING, "1 bytes follow the last packet"),
+        (b"\x00\x01\x00\x07" + bytes(7), Reason.SHORT_PACKET, "packet 0 has 7 bytes"),
     ],
 )
-def test_a_broken_frame_is_rejected_by_name(frame: bytes, reason: Reason) -> None:
-    """The rejection says which rule was broken, and every function says the same."""
+def test_a_broken_frame_is_rejected_by_name(frame: bytes, reason: Reason, where: str) -> None:
+    """The rejection says which rule was broken and where, and every function says the same."""
     for read in (index, split, decode):
-        with pytest.raises(FrameError) as caught:
+        with pytest.raises(FrameError, match=f"frame rejected, {reason}: {where}") as caught:
             read(frame)
         assert caught.value.reason is reason
         assert isinstance(caught.value, MalformedError)
@@ -187,7 +188,7 @@ def test_an_unknown_kind_of_packet_passes_but_is_not_read() -> None:
     assert split(frame) == [(INFY, packet)]
     assert cut(packet, Mode.LTP) == packet
     assert mode_of(packet) is None
-    with pytest.raises(FrameError) as caught:
+    with pytest.raises(FrameError, match="a packet of 188 bytes") as caught:
         decode(frame)
     assert caught.value.reason is Reason.UNKNOWN_LENGTH
 

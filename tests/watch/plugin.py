@@ -21,6 +21,7 @@ CHILD = Path(__file__).with_name("child")
 LARGEST = 50_000_000
 """A file that a test leaves is read up to here."""
 OURS = {"functions", "kite_relay", "tools", "worker"}
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
 GIVEN = {".env", ".env.new"}
 """Files that a program is given its secrets in."""
 
@@ -152,6 +153,8 @@ def _watch_children(folder: Path) -> None:
         path = os.pathsep.join(filter(None, (str(CHILD), env.get("PYTHONPATH"))))
         quiet = {"CANARY_QUIET": "1"} if "CANARY_QUIET" in os.environ else {}
         options["env"] = {"CANARY_HEAD": HEAD, **env, "PYTHONPATH": path, "CANARY_FOLDER": str(folder), **quiet}
+        if not quiet and COVERAGE in os.environ:
+            options["env"][COVERAGE] = os.environ[COVERAGE]  # what a child runs counts too
         begin(self, args, *more, **options)
 
     subprocess.Popen.__init__ = begun  # type: ignore[method-assign]

@@ -169,7 +169,7 @@ class _Step:
 
     def _reject(self, token: TokenId, socket: Socket | None = None) -> None:
         at = self.state.probe_at
-        self._set(rejected=True, verified=False, reverify=False)
+        self._set(rejected=True)
         if at is None or at <= self.now:
             self._set(probe_at=self.now + self.limits.probe_every)
         self._report(What.REJECTED, token, socket)

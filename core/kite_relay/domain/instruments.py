@@ -99,9 +99,9 @@ class Catalog:
             ConfigurationError: there is none, with what was perhaps meant.
         """
         key = " ".join(key.split())
-        prefixes = ("",) if ":" in key else ("NSE:", "BSE:")
+        prefixes = ("",) if ":" in key else ("nse:", "bse:")
         for prefix in prefixes:
-            place = self._text.find(f"\n{prefix}{key}\t".lower())
+            place = self._text.find(f"\n{prefix}{key.lower()}\t")
             if place >= 0:
                 return self._instrument(bisect_right(self._starts, place + 1) - 1)
         exact = [one for one in self.find(key) if one.symbol.lower() == key.lower()]

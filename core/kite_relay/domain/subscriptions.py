@@ -152,7 +152,7 @@ class Subscriptions:
 
 def restore(modes: Wants) -> list[Ask]:
     """Say all that a fresh connection must be told."""
-    return asks(LaneChange(dict(modes), set(modes), set()))
+    return asks(LaneChange(dict(modes), set(modes)))
 
 
 def asks(change: LaneChange) -> list[Ask]:

@@ -307,7 +307,7 @@ def _decode_index(packet: bytes, mode: Mode, *, tradable: bool, divisor: float) 
 def _decode_traded(packet: bytes, mode: Mode, *, tradable: bool, divisor: float) -> Tick:
     token, last, quantity, average, volume, buys, sells, opened, high, low, close = _QUOTE.unpack_from(packet)
     tail = _TAIL.unpack_from(packet, QUOTE) if mode is Mode.FULL else None
-    depth = _decode_depth(packet, divisor) if tail else ()
+    depth = _decode_depth(packet, divisor)
     return Tick(
         token,
         mode,
