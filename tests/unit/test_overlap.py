@@ -65,7 +65,7 @@ class Lane:
     def __init__(self, mode: Mode = Mode.LTP, last: bytes | None = None) -> None:
         self.latest = {} if last is None else {TOKEN: last}
         self.confluence = Confluence(self.latest, {TOKEN: mode})
-        self.now = 0.0
+        self.now = 100.0
 
     def open(self, *sockets: int) -> None:
         """Sockets are opened, and subscribed to the instrument."""
@@ -117,6 +117,28 @@ def test_while_the_old_socket_lives_it_is_followed() -> None:
     assert lane.bring(2, ltp(1)) == [ltp(1)]
 
 
+def test_what_the_old_socket_brings_is_passed_on_whatever_it_is() -> None:
+    """A price that comes back has its place in the strand like any other; a smaller volume is Kite's own correction."""
+    lane = Lane(last=ltp(1))
+    lane.open(1, 2)
+    lane.bring(2, *map(ltp, (1, 2, 1, 3)))
+    assert lane.bring(1, ltp(2), ltp(1)) == [ltp(2), ltp(1)]
+    assert lane.close(1) == [ltp(3)]
+    lane = Lane(Mode.QUOTE, packet(QUOTE, 1, volume=10))
+    lane.open(1, 2)
+    assert lane.bring(1, packet(QUOTE, 1, volume=9)) == [packet(QUOTE, 1, volume=9)]
+
+
+def test_an_old_socket_that_was_silent_catches_up_step_by_step() -> None:
+    """Where it brings late what was passed on, its place moves on with it: what it brings beyond is news."""
+    lane = Lane(last=ltp(0))
+    lane.open(1, 2)
+    lane.bring(2, *map(ltp, (0, 1, 2, 1)))
+    assert lane.wait(HOLD_SECONDS) == [ltp(1), ltp(2), ltp(1)]
+    assert lane.bring(1, ltp(1), ltp(2), ltp(1)) == []
+    assert lane.bring(1, ltp(2)) == [ltp(2)]
+
+
 def test_a_new_socket_that_is_behind_brings_nothing_twice() -> None:
     """The old one was further when it went."""
     lane = Lane()
@@ -156,6 +178,8 @@ def test_a_lane_of_one_instrument_is_covered_when_the_old_socket_has_come_to_whe
     assert not lane.confluence.covers(2)
     lane.bring(2, ltp(2))
     assert not lane.confluence.covers(2), "it began ahead of the old one"
+    lane.bring(1, ltp(3))
+    assert not lane.confluence.covers(2), "the old one is not there yet"
     lane.bring(1, ltp(2))
     assert lane.confluence.covers(2)
 
@@ -191,7 +215,7 @@ def test_a_new_socket_whose_stream_differs_begins_anew_with_what_is_news() -> No
     """Not with an older packet, nor with a shorter form of the last one."""
     lane = Lane(last=packet(QUOTE, 5, volume=50), mode=Mode.QUOTE)
     lane.open(1, 2)
-    lane.now = RAISE_SECONDS
+    lane.now += RAISE_SECONDS
     lane.bring(2, packet(QUOTE, 4, volume=40), packet(QUOTE, 5, volume=50)[:LTP], packet(QUOTE, 6, volume=60))
     assert lane.close(1) == [packet(QUOTE, 6, volume=60)]
     assert lane.bring(2, packet(QUOTE, 7, volume=70)) == [packet(QUOTE, 7, volume=70)]
@@ -271,6 +295,7 @@ def test_an_old_socket_that_goes_before_the_new_one_began_leaves_it_to_begin() -
     assert not lane.confluence.covers(2)
     assert lane.bring(2, ltp(2), ltp(3)) == [ltp(3)]
     assert lane.confluence.covers(2)
+    assert lane.confluence.merge(2, [(1, ltp(5))], lane.now) == [(1, ltp(5))], "another instrument is held up by nobody"
 
 
 def test_a_new_socket_that_goes_first_leaves_the_old_one_as_it_was() -> None:
@@ -310,7 +335,7 @@ def test_a_packet_shorter_than_its_mode_waits_a_second_for_the_raised_mode() -> 
     assert lane.bring(1, news[:QUOTE], news) == [news]
     lane = Lane(Mode.FULL, packet(FULL, 1, time=1, volume=1))
     lane.open(1)
-    lane.now = RAISE_SECONDS
+    lane.now += RAISE_SECONDS
     assert lane.bring(1, news[:QUOTE]) == [news[:QUOTE]], "the mode is not raised after all"
 
 
@@ -320,7 +345,7 @@ def test_a_packet_longer_than_its_mode_is_cut() -> None:
     lane.open(1)
     assert lane.bring(1, packet(FULL, 1), packet(FULL, 2)) == [ltp(2)]
     unwanted = packet(QUOTE, 1)
-    assert lane.confluence.merge(1, [(1, unwanted)], 0.0) == [(1, unwanted)]
+    assert lane.confluence.merge(1, [(1, unwanted)], lane.now) == [(1, unwanted)]
 
 
 def test_one_instrument_may_be_watched_beside_one_that_need_not_be() -> None:
@@ -330,7 +355,7 @@ def test_one_instrument_may_be_watched_beside_one_that_need_not_be() -> None:
     lane.latest[1] = other
     lane.open(1)
     assert lane.bring(1, ltp(2), ltp(3)) == [ltp(2), ltp(3)]
-    assert lane.confluence.merge(1, [(TOKEN, ltp(3)), (1, other)], 0.0) == [(TOKEN, ltp(3))]
+    assert lane.confluence.merge(1, [(TOKEN, ltp(3)), (1, other)], lane.now) == [(TOKEN, ltp(3))]
 
 
 def test_a_text_is_passed_on_as_often_as_one_socket_brings_it() -> None:
@@ -347,6 +372,13 @@ def test_a_socket_that_opens_later_brings_only_what_is_said_from_then_on() -> No
     once.opened(2)
     assert once.take(2, "order", 1.0)
     assert not once.take(1, "order", 1.0)
+
+
+def test_a_text_that_is_forgotten_takes_no_other_with_it() -> None:
+    """What one socket brings twice is two, even if something else was forgotten in between."""
+    once = TextOnce(10.0)
+    assert [once.take(1, "order", 0.0), once.take(1, "other", 5.0)] == [True, True]
+    assert once.take(1, "other", 10.5)
 
 
 def test_a_text_is_forgotten_after_its_seconds() -> None:

@@ -1,5 +1,7 @@
 """Findings: a root hides its consequences, once, and names them."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 
 import pytest
@@ -35,6 +37,21 @@ def test_a_root_hides_its_consequences_through_several_steps() -> None:
     shown = hide_consequences([make("feed_mute"), make("feed_down"), make("worker_silent", "3 minutes")])
     assert [finding.code for finding in shown] == ["worker_silent"]
     assert set(shown[0].hides) == {"feed_down", "feed_mute"}
+
+
+def test_a_finding_is_told_in_the_contracts_words() -> None:
+    """Its instant as a person in India reads it."""
+    since = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+    own = Finding("disk_full", Severity.WARNING, "The disk is full", "Make room", since, ("worker_late",))
+    assert own.to_body() == {
+        "code": "disk_full",
+        "severity": "warning",
+        "title": "The disk is full",
+        "fix": "Make room",
+        "since": "2026-11-24T09:30:00+05:30",
+        "hides": ["worker_late"],
+    }
+    assert replace(own, since=None).to_body()["since"] is None
 
 
 def test_what_is_not_there_is_not_named() -> None:

@@ -9,6 +9,8 @@ from kite_relay.domain.errors import MalformedError
 from kite_relay.domain.ticks import (
     FULL,
     HEARTBEAT,
+    MAX_PACKETS,
+    RUN,
     FrameError,
     Mode,
     Offer,
@@ -105,7 +107,7 @@ def test_an_index_has_its_prices_in_another_order_and_is_not_tradable() -> None:
     assert (quote.mode, quote.exchange_timestamp) == (Mode.QUOTE, None)
 
 
-@pytest.mark.parametrize("count", range(1, 40))
+@pytest.mark.parametrize("count", [*range(1, 40), RUN, RUN + 1, 2 * RUN + 2])
 def test_a_run_of_equal_packets_is_taken_apart_like_any_other(count: int) -> None:
     """Alone, before and after others, and next to another length: as `index` sees it."""
     run = [struct.pack(">II", token, token + 1) for token in range(256, 256 + count)]
@@ -211,8 +213,9 @@ def test_a_packet_is_cut_to_the_clients_mode(packet: bytes, ltp: int, quote: int
 
 def test_a_frame_counts_no_further_than_two_bytes() -> None:
     """Joining more than a count can say is our bug, and said at once."""
+    assert join([QUOTED[:8]] * MAX_PACKETS).startswith(b"\xff\xff")
     with pytest.raises(ValueError, match="65535"):
-        join([QUOTED[:8]] * 65536)
+        join([QUOTED[:8]] * (MAX_PACKETS + 1))
 
 
 def test_modes_are_ordered() -> None:
