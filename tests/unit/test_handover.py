@@ -51,6 +51,20 @@ def test_the_first_token_is_dialled_and_asked_about_at_once() -> None:
     assert live(machine.state)
 
 
+def test_a_report_names_the_token_and_the_socket_with_its_lane_where_it_is_about_one() -> None:
+    """What people read of a morning."""
+    machine = Machine()
+    for event, report in (
+        (TokenSeen(ONE), Report(What.ADOPTED, ONE)),
+        (DialOpened(1), Report(What.VERIFIED, ONE, 1, 0)),
+        (ProbeAccepted(ONE), Report(What.VERIFIED, ONE)),
+        (Closed(1), Report(What.LOST, ONE, 1, 0)),
+        (DialFailed(2), Report(What.FAILED, ONE, 2, 0)),
+    ):
+        machine.tell(event)
+        assert machine.reports == [report]
+
+
 def test_nothing_is_dialled_without_a_token() -> None:
     """Whatever else happens."""
     assert Machine().tell_all([LanesWanted(3), FlushPassed(), Tick({})]) == []
@@ -148,7 +162,7 @@ def test_an_answer_older_than_the_rejection_lifts_it_not(machine: Machine) -> No
     machine.tell(TokenSeen(TWO))
     machine.tell(DialRejected(2))
     assert machine.tell(ProbeAccepted(TWO)) == []
-    assert machine.told == [What.FORBIDDEN]
+    assert machine.reports == [Report(What.FORBIDDEN, TWO)]
     assert machine.state.rejected
 
 
@@ -189,6 +203,16 @@ def test_a_silent_socket_is_aborted_and_replaced_at_once(machine: Machine) -> No
     machine.now += 0.1
     assert machine.tell(Tick(machine.heard)) == [Close(1, abort=True), Dial(2, 0, ONE)]
     assert machine.reports == [Report(What.SILENT, ONE, 1, 0)]
+
+
+def test_the_handshakes_bytes_are_no_silence(machine: Machine) -> None:
+    """A socket is judged from its opening on, however long that took."""
+    machine.tell(TokenSeen(TWO))
+    handshake = machine.now
+    for _ in range(6):
+        machine.wait(1, heard=[1])
+    machine.tell(DialOpened(2))
+    assert machine.tell(Tick({1: machine.now, 2: handshake})) == []
 
 
 def test_nobody_is_called_silent_after_the_process_slept(machine: Machine) -> None:

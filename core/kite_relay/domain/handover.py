@@ -144,7 +144,6 @@ class _Step:
             verified=False,
             probing=False,
             probe_at=self.now if token.usable else None,
-            reverify=False,
             doubted=None,
             retries=(),
         )
@@ -212,20 +211,18 @@ class _Step:
         if isinstance(event, ProbeAccepted):
             self._probe_accepted(token)
         elif isinstance(event, ProbeRejected):
-            self._set(probe_at=self.now + self.limits.probe_every)
             self._reject(token)
         else:
             self._set(probe_at=self.now + self.limits.probe_retry)
 
     def _probe_accepted(self, token: TokenId) -> None:
         """Kite knows the token. An answer to a question older than the rejection does not lift it."""
-        if self.state.reverify:
-            for socket in self.state.sockets:
-                self._update(socket, stale=socket.stale or socket.before_flush)
+        for socket in self.state.sockets:
+            self._update(socket, stale=socket.before_flush)
         if self.state.rejected and not self.state.reprieve:
             self._report(What.FORBIDDEN, token)
             return
-        self._set(verified=True, rejected=False, reverify=False, probe_at=None)
+        self._set(verified=True, rejected=False, probe_at=None)
         self._report(What.VERIFIED, token)
 
     def _flush_passed(self) -> None:
@@ -234,7 +231,7 @@ class _Step:
             return  # a rejected token is asked about anyway, as rarely as it must be
         for socket in self.state.sockets:
             self._update(socket, before_flush=True)
-        self._set(reverify=True, probe_at=self.now, probing=False)
+        self._set(probe_at=self.now, probing=False)
 
     def _tick(self, heard: dict[int, float]) -> None:
         last = self.state.ticked_at
@@ -363,7 +360,7 @@ class _Step:
         self._set(retries=tuple(retries))
 
     def _close(self, socket: Socket, *, abort: bool = False) -> None:
-        self._update(socket, phase=Phase.CLOSING, since=self.now)
+        self._update(socket, phase=Phase.CLOSING)
         self.commands.append(Close(socket.id, abort))
 
     def _report(self, what: What, token: TokenId, socket: Socket | None = None) -> None:

@@ -94,7 +94,6 @@ class State:
     """When to ask Kite about the token; None: no reason to ask."""
     reprieve: bool = False
     """Whether the running probe was asked after a rejection: only then may its yes lift it."""
-    reverify: bool = False
     doubted: tuple[TokenId, float] | None = None
     lanes: int = 1
     retries: tuple[Retry, ...] = ()
