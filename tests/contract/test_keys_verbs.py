@@ -126,7 +126,9 @@ def test_a_store_that_is_full_says_so(store: Parameters, keys: Keys) -> None:
 def test_revoking_asks_first(store: Parameters, keys: Keys) -> None:
     """No leaves it; yes, or `--yes` in a script, takes this one and no other."""
     bot, news = keys("create", "bot")[1].strip(), keys("create", "news")[1].strip()
-    assert keys("revoke", "bot", answer="n\n")[0] != 0
+    for answer in ("n\n", ""):
+        code, _, err = keys("revoke", "bot", answer=answer)
+        assert (code, err) == (Exits.STOPPED, "Stopped.\n")
     assert ring(store).find(bot)
     assert keys("revoke", "bot", answer="y\n")[0] == 0
     assert ring(store).find(bot) is None

@@ -29,12 +29,12 @@ dashboard's address for `status`. No secret is ever an argument: others can list
 | exit code | meaning |
 |---|---|
 | 0 | ok |
-| 1 | you said no to a question; or a bug of ours: please tell |
+| 1 | a bug of ours: please tell |
 | 2 | used wrongly; the message says how |
 | 3 | somebody must log in |
 | 4 | something does not work, now or for a while |
 | 5 | the configuration is wrong or incomplete |
-| 130 | ended by Ctrl-C |
+| 130 | stopped by you: Ctrl-C, or no to a question, or nobody there to answer it |
 
 Output is plain where no terminal is, and without colour with `NO_COLOR`. `kite-relay --install-completion` teaches the
 shell that you type it in (bash, zsh, fish, PowerShell) the verbs; `--show-completion` prints what it would add.

@@ -20,6 +20,7 @@ class Exits(IntEnum):
     NEEDS_LOGIN = 3
     DEGRADED = 4
     CONFIGURATION = 5
+    STOPPED = 130
 
 
 def exit_for(error: KiteRelayError) -> Exits:

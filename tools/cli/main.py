@@ -51,6 +51,16 @@ class LazyVerbs(TyperGroup):
         command.name = cmd_name
         return command
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; a no to its question stops it as Ctrl-C does."""
+        try:
+            return super().invoke(ctx)
+        except typer.Abort:
+            from tools.cli.exits import Exits  # noqa: PLC0415 - only a no needs it
+
+            typer.echo("Stopped.", err=True)
+            raise typer.Exit(Exits.STOPPED) from None
+
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         """Write the verbs with their line of help, without importing any."""
         with formatter.section("Commands"):
@@ -68,7 +78,7 @@ app = typer.Typer(
     name="kite-relay",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok, 1 bug, 2 usage, 3 needs login, 4 degraded, 5 configuration.",
+    epilog="Exit codes: 0 ok, 1 bug, 2 usage, 3 needs login, 4 degraded, 5 configuration, 130 stopped by you.",
 )
 
 
