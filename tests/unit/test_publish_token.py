@@ -1,8 +1,10 @@
 """What the board is told of a token: the newest login's word, also after the parameter was deleted and made anew."""
 
+from datetime import timedelta
+
 import pytest
 
-from kite_relay.domain.records import TokenRecord
+from kite_relay.domain.records import TokenRecord, in_order, timeline_key
 from kite_relay.usecases.publish_token import publish_token
 from tests.fakes.login_world import World, make_world
 
@@ -36,3 +38,28 @@ def test_a_store_that_counts_anew_is_believed(world: World) -> None:
     world.tokens.versions.clear()
     world.clock.advance(61)
     assert publish(world, "AB0003") == "AB0003"
+
+
+@pytest.mark.parametrize("ahead", [0.0, -5.0])
+def test_the_timeline_is_in_the_order_of_causes(world: World, monkeypatch: pytest.MonkeyPatch, ahead: float) -> None:
+    """The worker hears of it, and writes so, before the login has written anything; its clock may be late."""
+    day = timeline_key(world.clock.now().date())
+    world.board.append(day, {"at": "?", "what": "lost"})
+
+    def write(value: str) -> int:
+        world.clock.advance(1)
+        return real(value)
+
+    def hear(_event: object) -> None:
+        at = world.clock.now() + timedelta(seconds=ahead)
+        for what in ("received", "dialled"):
+            world.board.append(day, {"at": at.isoformat(), "what": what, "generation": 1})
+        world.clock.advance(3)
+
+    real = world.tokens.write
+    monkeypatch.setattr(world.tokens, "write", write)
+    monkeypatch.setattr(world.bus, "announce", hear)
+    publish(world, "AB1234")
+    told = in_order(world.board.get([day])[day]["entries"])
+    assert [entry["what"] for entry in told] == ["lost", "cli", "stored", "announced", "received", "dialled"]
+    assert [entry["at"][17:19] for entry in told[1:4]] == ["00", "01", "01"], "when it was written, not when it was"

@@ -93,9 +93,11 @@ def test_without_a_token_everything_is_null_that_hangs_on_it(world: World, api: 
     assert body["next_action"] == f"Log in: {ORIGIN}/login"
 
 
-def test_the_owner_sees_the_detail(api: StatusApi) -> None:
+def test_the_owner_sees_the_detail(world: World, api: StatusApi) -> None:
     """Every part of the contract, filled."""
     api.log_in()
+    heard = {"at": "2026-11-27T03:17:01+00:00", "what": "received", "generation": 7}
+    world.board.items["timeline#2026-11-27"]["entries"].insert(0, heard)
     answer = api.owner("/api/health/detailed")
     body = answer.json
     fits("Health", body)
@@ -120,7 +122,8 @@ def test_the_owner_sees_the_detail(api: StatusApi) -> None:
         "version": __version__,
     }
     assert body["worker"]["clients"][0]["name"] == "ai_analysis"
-    assert body["timeline"] == [{"at": "2026-11-27T08:47:00+05:30", "what": "stored", "generation": 7}]
+    stored = {"at": "2026-11-27T08:47:00+05:30", "what": "stored", "generation": 7}
+    assert body["timeline"] == [stored, heard], "not in the order of time"
     assert (body["findings"], body["detail"]) == ([], "full")
 
 

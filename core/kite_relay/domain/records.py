@@ -4,12 +4,16 @@ Never a token, a secret or a state. Readers are lenient (an absent or broken fie
 may be of another version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 from kite_relay.domain.token import parse_instant
+
+_CONSEQUENCE = 3
+_STEPS = {"login": 0, "logout": 0, "cli": 0, "stored": 1, "announced": 2}
+"""What comes first of a timeline's entries of one time; all that is not named here is a consequence of these."""
 
 
 def _plain(value: Any) -> Any:
@@ -139,6 +143,30 @@ def session_key(session_hash: str) -> str:
 def timeline_key(day: date) -> str:
     """Name the item of one day's timeline (IST): entries of {at, what, generation, ...}."""
     return f"timeline#{day.isoformat()}"
+
+
+def in_order(entries: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Sort a day's timeline by time: login and worker write it independently of each other.
+
+    Their clocks may differ: what became of a token comes after it was stored, whatever the worker's clock said. What
+    has no time comes first.
+    """
+    known = [(_at(entry), entry) for entry in entries]
+    stored = {entry.get("generation"): at for at, entry in known if entry.get("what") == "stored"}
+
+    def place(timed: tuple[datetime, Mapping[str, Any]]) -> tuple[datetime, int]:
+        at, entry = timed
+        step = _STEPS.get(str(entry.get("what")), _CONSEQUENCE)
+        return (at if step < _CONSEQUENCE else max(at, stored.get(entry.get("generation"), at))), step
+
+    return [entry for _, entry in sorted(known, key=place)]
+
+
+def _at(entry: Mapping[str, Any]) -> datetime:
+    try:
+        return parse_instant(str(entry.get("at")))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def change_key(name: str) -> str:

@@ -61,21 +61,25 @@ def publish_token(ports: PublishPorts, value: str, *, user_id: str, minted_at: d
         StoreUnavailableError: it is not stored.
         ConfigurationError: it is not stored, and a person must mend why.
     """
+    began = ports.clock.now()
     generation = ports.tokens.write(value)
+    stored_at = ports.clock.now()
     record = TokenRecord(
         generation=generation,
         user_id=user_id,
         minted_at=minted_at,
-        stored_at=ports.clock.now(),
+        stored_at=stored_at,
         token_length=0 if value == LOGGED_OUT else len(value),
         source=source,
     )
     _record(ports, record)
+    sent_at = ports.clock.now()
     announced = _announce(ports, TokenRotated(generation, ports.tokens.name, user_id, minted_at, source))
     if announced:
         _record(ports, replace(record, announced_at=ports.clock.now()))
-    for what in (source, "stored", *(["announced"] if announced else [])):
-        add_to_timeline(ports, what, generation)
+    moments = {source: began, "stored": stored_at, **({"announced": sent_at} if announced else {})}
+    for what, at in moments.items():
+        _add_to_timeline(ports, at, what, generation)
     return Published(generation, announced)
 
 
@@ -105,9 +109,8 @@ def _is_newer(standing: TokenRecord, record: TokenRecord) -> bool:
     return standing.generation > record.generation
 
 
-def add_to_timeline(ports: PublishPorts, what: str, generation: int) -> None:
+def _add_to_timeline(ports: PublishPorts, at: datetime, what: str, generation: int) -> None:
     """Add to the day's timeline; a board out of order is no reason to stop."""
-    now = ports.clock.now()
-    entry = {"at": now.isoformat(), "what": what, "generation": generation}
+    entry = {"at": at.isoformat(), "what": what, "generation": generation}
     with suppress(KiteRelayError):
-        ports.board.append(timeline_key(now.astimezone(IST).date()), entry, expires_at=now + TIMELINE_LIFE)
+        ports.board.append(timeline_key(at.astimezone(IST).date()), entry, expires_at=at + TIMELINE_LIFE)

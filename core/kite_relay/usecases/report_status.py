@@ -12,7 +12,7 @@ from kite_relay import __version__
 from kite_relay.domain.errors import KiteRelayError
 from kite_relay.domain.health import Health, assess
 from kite_relay.domain.market import Calendar
-from kite_relay.domain.records import Heartbeat, Notifications, TokenCheck, TokenRecord, timeline_key
+from kite_relay.domain.records import Heartbeat, Notifications, TokenCheck, TokenRecord, in_order, timeline_key
 from kite_relay.domain.status_market import MarketFacts
 from kite_relay.domain.status_rules import Facts
 from kite_relay.domain.status_token import TokenFacts
@@ -119,7 +119,7 @@ class ReportStatus:
             failed_channels=tuple(told.failed),
             failed_at=told.failed_at,
         )
-        entries = items.get(day_key, {}).get("entries", ())
+        entries = in_order(items.get(day_key, {}).get("entries", ()))
         owner = str(items[owner_key].get("user_id", "")) if owner_key in items else ""
         return Report(facts, assess(facts), calendar, owner, tuple(entries))
 
