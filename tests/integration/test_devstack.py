@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tools.devstack.children import Children, end_leftovers
-from tools.devstack.cloud import fingerprint
+from tools.devstack.cloud import fingerprint, keep
 from tools.devstack.places import HOST, ROOT, Home, Ports
 from tools.devstack.trouble import StackError
 
@@ -138,3 +138,13 @@ def test_sources_are_known_by_their_content(tmp_path: Path) -> None:
     (functions / "a.py").rename(functions / "b.py")
     seen.append(fingerprint(tmp_path))
     assert len(set(seen)) == len(seen)
+
+
+def test_only_the_builds_that_were_used_last_are_kept(tmp_path: Path) -> None:
+    """Every change of the sources makes another one."""
+    for age, name in enumerate(("now", "before", "older", "oldest")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "template.yaml").touch()
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    keep(tmp_path / "older")
+    assert {path.name for path in tmp_path.iterdir()} == {"now", "older"}

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,8 @@ REGION = "ap-south-1"
 ACCOUNT = "123456789012"
 ROOT_KEY = "test"
 """MiniStack's own administrator: access key and secret alike."""
+KEPT = 2
+"""Builds: of the sources as they are, and as they were before the last change."""
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 
@@ -126,7 +129,15 @@ async def build(children: Children, home: Home) -> Path:
         home.builds.mkdir(exist_ok=True)
         with contextlib.suppress(OSError):  # another stack was faster
             (home.path / "build").rename(built)
+    keep(built)
     return built
+
+
+def keep(built: Path) -> None:
+    """Keep this build and the one that was used before it; each takes 14 MB."""
+    built.touch()
+    for old in sorted(built.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def fingerprint(sources: Path) -> str:
