@@ -75,7 +75,7 @@ def test_a_key_is_shown_once_and_opens_the_relay(store: Parameters, keys: Keys) 
     assert stored is not None
     assert out.strip() not in stored.value
     code, listed, _ = keys("list")
-    assert (code, listed.split()[:2]) == (0, ["ai_analysis", "ticks"])
+    assert (code, listed.split()[:2], listed[-5:]) == (0, ["ai_analysis", "ticks"], " IST\n")
     assert found.sha256 not in listed
 
 

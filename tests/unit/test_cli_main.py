@@ -7,13 +7,15 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from kite_relay.domain import errors
-from tools.cli import main
+from tools.bench import NAMES
+from tools.cli import bench, demo, main
 from tools.cli.exits import Exits, exit_for
 
 
@@ -41,6 +43,23 @@ def test_every_verb_has_help_of_its_own(verb: str) -> None:
 def test_an_unknown_verb_is_a_usage_error() -> None:
     """A slip of the finger ends with 2."""
     assert CliRunner().invoke(main.app, ["statsu"]).exit_code == Exits.USAGE
+
+
+@pytest.mark.parametrize(("verb", "module"), [(["demo"], demo), (["bench", "relay"], bench)])
+def test_a_failed_run_is_no_wrong_use(monkeypatch: pytest.MonkeyPatch, verb: list[str], module: ModuleType) -> None:
+    """Make ends with 2 whatever went wrong, which means something else here."""
+    for made, code in ((2, Exits.DEGRADED), (0, Exits.OK)):
+        monkeypatch.setattr(module, "run_make", lambda *_, made=made: made)
+        assert CliRunner().invoke(main.app, verb).exit_code == code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_benchmark_that_is_listed_can_be_run(name: str) -> None:
+    """And says in its first line what it measures."""
+    module = import_module(f"tools.bench.{name}")
+    assert module.__doc__
+    folder = vars(module).get("__path__", [])
+    assert callable(vars(module).get("main")) or (Path(folder[0]) / "__main__.py").is_file()
 
 
 @pytest.mark.parametrize(

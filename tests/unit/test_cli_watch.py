@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from kite_relay.domain.errors import ConfigurationError
+from kite_relay.domain.errors import ConfigurationError, WillPassError
 from kite_relay.domain.instruments import Instrument
 from kite_relay.domain.ticks import Mode, Tick
 from tests.fakes.relay_world import INFY, NIFTY, World, full_packet, index_packet, relay_world, until
@@ -71,6 +71,15 @@ async def test_a_bad_key_and_a_bad_name_end_it_with_a_sentence() -> None:
             await start(world, [], "INFY", key="kr_wrong")
         with pytest.raises(ConfigurationError, match="no instrument 'XYZZY'"):
             await start(world, [], "XYZZY")
+
+
+async def test_no_tick_is_told_and_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a token nothing flows: who looks for some seconds reads where it is told why."""
+    async with relay_world() as world:
+        with_names(world)
+        monkeypatch.setenv("KITE_RELAY_KEY", world.key)
+        with pytest.raises(WillPassError, match="kite-relay status"):
+            await asyncio.to_thread(watch.watch, ["INFY"], relay=f"ws://127.0.0.1:{world.relay.port}", seconds=0.3)
 
 
 def test_the_key_never_comes_from_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

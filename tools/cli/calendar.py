@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False, help="Declare a closure or a session bef
 MAX_BYTES = 4096
 """What one standard parameter of SSM holds."""
 Day = Annotated[date, typer.Argument(parser=parse_date, metavar="DATE", help="The date, like 2026-12-05.")]
-Name = Annotated[str, typer.Argument(help="What it is, for people: 'Election in Mumbai'.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is, for people: 'Election in Mumbai'.")]
 Author = Annotated[str, typer.Option(help="Who declares it.", show_default="you")]
 Spans = Annotated[list[str] | None, typer.Option(metavar="HH:MM-HH:MM", help="May be given more than once.")]
 
@@ -113,7 +113,7 @@ def remove(day: Day) -> None:
 
 
 @app.command("clear")
-def clear(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def clear(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Take back everything that was declared, also when the document cannot be read any more."""
     if not yes:
         typer.confirm("Take back everything that was declared?", abort=True)
@@ -142,7 +142,9 @@ def _line(override: Override) -> str:
 
 @app.command("check")
 def check(
-    file: Annotated[Path | None, typer.Argument(help="A data file; the one built in when none is given.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A data file; the one built in when none is given.")
+    ] = None,
 ) -> None:
     """Check a calendar data file: its schema, its sources, its order, its hours. Tells every problem at once."""
     from tools.market_check import DATA, check_file, valid_through  # noqa: PLC0415 - jsonschema costs 60 ms

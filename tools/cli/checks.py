@@ -210,7 +210,7 @@ def heartbeat(patient: Patient) -> Finding:
             "Wait a minute; then read its log",
         )
     socket = "connected" if beat.connected else "not connected"
-    return "good", f"{ago(beat.heartbeat_at, now)}, {socket}, {beat.subscriptions} instruments", ""
+    return "good", f"heard of {ago(beat.heartbeat_at, now)}, {socket}, {beat.subscriptions} instruments", ""
 
 
 def versions(patient: Patient) -> Finding:

@@ -8,6 +8,7 @@ import typer
 
 from kite_relay.adapters.clock import SystemClock
 from kite_relay.domain.relay_keys import KEY_ENTROPY, PARAMETER, KeyRing, RelayKey, Scope, hash_key, make_key
+from kite_relay.domain.token import IST
 from kite_relay.ports import Parameters
 from tools.cli import settings
 
@@ -26,10 +27,12 @@ def _read(parameters: Parameters) -> KeyRing:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What uses the key; health shows it: ai_analysis, news_detection, ...")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What uses the key; health shows it: ai_analysis, news_detection, ...")
+    ],
     *,
     orders: Annotated[bool, typer.Option("--orders", help="Let it see the account's order updates too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
 ) -> None:
     """Make a key. It is shown once and kept nowhere: only its hash is stored."""
     key = make_key(secrets.token_bytes(KEY_ENTROPY))
@@ -45,24 +48,24 @@ def create(
 
 
 @app.command("list")
-def list_(*, as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False) -> None:
+def list_(*, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
     """List the keys: name, scopes, since when. Never the keys themselves."""
     ring = _read(settings.stored().parameters())
-    rows = [{k: v for k, v in key.to_item().items() if k != "sha256"} for key in ring.keys]
     if as_json:
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps([{k: v for k, v in key.to_item().items() if k != "sha256"} for key in ring.keys]))
         return
-    if not rows:
+    if not ring.keys:
         typer.echo("No keys yet. Make one: kite-relay keys create NAME")
-    for row in rows:
-        typer.echo(f"{row['name']:<32}  {','.join(row['scopes']):<13}  {row['created_at']}")
+    for key in ring.keys:
+        made = f"{key.created_at.astimezone(IST):%Y-%m-%d %H:%M} IST"
+        typer.echo(f"{key.name:<32}  {','.join(sorted(key.scopes)):<13}  {made}")
 
 
 @app.command()
 def revoke(
-    name: Annotated[str, typer.Argument(help="The key's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The key's name.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Revoke a key; open connections that use it are closed within a minute."""
     _read(settings.stored().parameters()).remove(name)

@@ -1,16 +1,17 @@
 """`kite-relay market`: is there a session on a date, why, and what happens at which minute."""
 
 import json
-import os
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
 
 from kite_relay.adapters.calendar import CalendarSource, load_calendar
+from kite_relay.domain.errors import KiteRelayError
 from kite_relay.domain.market import SEGMENTS, Calendar
 from kite_relay.domain.market_report import describe_day, describe_now
 from kite_relay.domain.token import IST
+from tools.cli import place
 
 app = typer.Typer(add_completion=False)
 
@@ -33,19 +34,21 @@ def _segments(wanted: list[str]) -> list[str]:
 
 def _calendar(now: datetime) -> tuple[Calendar, str]:
     """Give the calendar, and whether the operator's overrides are in it: they are where the settings are."""
-    if not {"ENV_FILE", "PARAMETER_PREFIX"} & os.environ.keys():
-        return load_calendar(), "not looked at: set PARAMETER_PREFIX or ENV_FILE"
-    from kite_relay.adapters.clock import SystemClock  # noqa: PLC0415 - botocore costs 200 ms, and is not always needed
-    from kite_relay.config import Environment, stores  # noqa: PLC0415 - the same
+    if not place.is_named():
+        return load_calendar(), "not looked at: no stack and no file is named here (STACK_NAME, ENV_FILE)"
+    from tools.cli import settings  # noqa: PLC0415 - botocore costs 200 ms, and is not always needed
 
-    source = CalendarSource(stores(Environment(os.environ), SystemClock()).parameters())
+    try:
+        source = CalendarSource(settings.stored().parameters())
+    except KiteRelayError as error:
+        return load_calendar(), f"not looked at: {error}"
     calendar = source.current(now)
     return calendar, source.problem or f"{len(calendar.overrides)} in force"
 
 
 @app.command()
 def market(
-    day: Annotated[str, typer.Argument(metavar="[DATE]", help="The date, like 2026-11-24.")] = "today",
+    day: Annotated[str, typer.Argument(metavar="DATE", help="The date, like 2026-11-24.")] = "today",
     *,
     segment: Annotated[
         list[str] | None, typer.Option("--segment", "-s", help="Only this one; may be given more than once.")

@@ -63,6 +63,13 @@ def _one_machine(given: Mapping[str, str], path: Path) -> dict[str, str]:
     return {**derived, **found}
 
 
+def is_named(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a stack or a machine's file is named here at all, without asking AWS."""
+    names = ("ENV_FILE", "STACK_NAME", "BOARD_TABLE", "PARAMETER_PREFIX")
+    given = {name: environment[name] for name in names if environment.get(name)}
+    return bool(given) or SAMCONFIG.exists() or _env_file(given) is not None
+
+
 def stack_name(environment: Mapping[str, str]) -> str:
     """Name the stack: STACK_NAME, or samconfig.toml's, or `kite-relay`."""
     return environment.get("STACK_NAME") or samconfig().get("stack_name") or DEFAULT_STACK

@@ -86,7 +86,7 @@ def setup(
 def _one_machine(path: Path) -> None:
     typer.echo(f"Everything will stand in {path} (readable by you alone). Nothing else is written.\n")
     users = ask("Zerodha user id that may log in", users_word)
-    _store_keys(FileParameters(EnvFile(path, SystemClock(), scrubber.learn)))
+    _store_keys(FileParameters(EnvFile(path, SystemClock(), scrubber.learn)), f"stored in {path}")
     from kite_relay.adapters import dotenv, files  # noqa: PLC0415 - beside its one use
 
     text = dotenv.update(path.read_text(encoding="utf-8"), {"ALLOWED_USER_IDS": users})
@@ -104,7 +104,7 @@ def _aws(deploy: bool | None) -> None:  # noqa: FBT001 - the option's own type
     users = ask("Zerodha user id that may log in", users_word)
     relay = ask("Address of the relay (empty while there is no worker yet)", relay_word, "")
     client = make_client("ssm")
-    _store_keys(SsmParameters(client, f"/{stack}", scrubber.learn))
+    _store_keys(SsmParameters(client, f"/{stack}", scrubber.learn), "stored, encrypted")
     given = {"AllowedUserIds": users, **({"RelayUrl": relay} if relay else {})}
     write_samconfig(SAMCONFIG, stack, client.meta.region_name, given)
     typer.echo(f"{sign('good')} {SAMCONFIG} tells `sam deploy` the rest (no secret stands in it)")
@@ -127,14 +127,14 @@ def ask(question: str, read: Read, default: str | None = None, *, hidden: bool =
             typer.echo(f"  {sign('bad')} That is none: {error}.", err=True)
 
 
-def _store_keys(parameters: Parameters) -> None:
+def _store_keys(parameters: Parameters, how: str) -> None:
     """Ask for the app's keys and store them; what is there already may stay."""
     for name, words in (("api_key", "API key"), ("api_secret", "API secret")):
         if parameters.exists(name) and not typer.confirm(f"The {words} is stored already. Replace it?", default=False):
             continue
         value = ask(f"Kite Connect {words} (typed unseen)", key_word, hidden=True)
         parameters.write(name, value, secret=True)
-        typer.echo(f"{sign('good')} {words} stored, encrypted")
+        typer.echo(f"{sign('good')} {words} {how}")
 
 
 def _deploy() -> None:

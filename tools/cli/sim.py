@@ -98,7 +98,7 @@ def tell(port: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         raise ConfigurationError(json.load(error)["error"]) from error
     except OSError as error:
-        raise KiteUnavailableError(f"no simulator listens on port {port}: start one with `make sim`") from error
+        raise KiteUnavailableError(f"no simulator listens on port {port}: start one with `kite-relay sim`") from error
 
 
 def _verb(name: str, control: Callable[..., Any]) -> Callable[..., None]:

@@ -16,6 +16,7 @@ from tools.cli.style import ago, columns, indian, is_seen, moment, paint, sign, 
 
 app = typer.Typer(add_completion=False)
 TONES = {"healthy": "good", "idle": "soft", "degraded": "warn", "needs_login": "bad", "down": "bad"}
+GRAVITY = {"info": "soft", "critical": "bad"}
 CODES = {"healthy": Exits.OK, "idle": Exits.OK, "needs_login": Exits.NEEDS_LOGIN}
 Body = dict[str, Any]
 
@@ -73,9 +74,8 @@ def render(body: Body) -> Iterator[str]:
     yield ""
     yield from columns(_rows(body, now))
     for finding in body["findings"]:
-        grave = "bad" if finding.get("severity") == "critical" else "warn"
         yield ""
-        yield f"{sign(grave)} {paint(finding['title'], 'strong')}"
+        yield f"{sign(GRAVITY.get(finding['severity'], 'warn'))} {paint(finding['title'], 'strong')}"
         yield f"  {finding['fix']}"
     yield ""
     yield f"Next: {body['next_action']}"
@@ -112,10 +112,10 @@ def _segments(market: Body, now: datetime) -> Iterator[str]:
 def _worker(worker: Body, now: datetime) -> str:
     if not worker["last_heartbeat"]:
         return "never seen"
-    socket = "connected" if worker["connected"] else "not connected"
+    socket = f"{'connected' if worker['connected'] else 'not connected'} on token {worker['generation']}"
     beat, tick = ago(_instant(worker["last_heartbeat"]), now), ago(_instant(worker["last_tick_at"]), now)
     return (
-        f"{socket} on token {worker['generation']}, heartbeat {beat}, last tick {tick}, "
+        f"{socket if worker['generation'] else 'without a token'}, heartbeat {beat}, last tick {tick}, "
         f"{worker['subscriptions']} instruments"
     )
 

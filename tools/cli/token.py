@@ -23,7 +23,7 @@ def token() -> None:
 
 
 @app.command()
-def show(*, as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False) -> None:
+def show(*, as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False) -> None:
     """Show the token's generation, age and expected end. The token itself is never shown, nor decrypted."""
     facts = _facts(operator.wire())
     if as_json:

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kite_relay.domain.errors import WillPassError
 from kite_relay.domain.instruments import Instrument
 from kite_relay.domain.ticks import Tick
 from kite_relay.domain.token import IST
@@ -16,17 +17,18 @@ from tools.cli.relay_line import follow, relay_address, relay_key
 from tools.cli.style import ago, indian, is_seen
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.table import Table
     from rich.text import Text
 
 STALE_SECONDS = 30
 app = typer.Typer(add_completion=False)
-Show = Callable[[Instrument, Tick], None]
+Latest = dict[str, tuple[Tick, datetime]]
 
 
 @app.command()
 def watch(
-    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="NIFTY, RELIANCE, NSE:INFY, 'NIFTY BANK'.")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL", help="NIFTY, RELIANCE, NSE:INFY, 'NIFTY BANK'.")],
     *,
     relay: Annotated[
         str | None,
@@ -37,12 +39,19 @@ def watch(
 ) -> None:
     """Watch live prices. The relay key is taken from KITE_RELAY_KEY, or asked for (kite-relay keys create NAME)."""
     address, key = relay_address(relay), relay_key()
+    on_screen = is_seen() and not as_json
     show = _print_json if as_json else _print_line
-    with contextlib.suppress(TimeoutError):
-        if is_seen() and not as_json:
-            _on_screen(address, key, symbols, seconds)
-        else:
-            asyncio.run(_for(seconds, follow(address, key, symbols, show)))
+    latest: Latest = {}
+
+    def take(one: Instrument, tick: Tick) -> None:
+        latest[one.key] = tick, datetime.now(UTC)
+        if not on_screen:
+            show(one, tick)
+
+    with contextlib.suppress(TimeoutError), _screen(latest) if on_screen else contextlib.nullcontext():
+        asyncio.run(_for(seconds, follow(address, key, symbols, take)))
+    if not latest:
+        raise WillPassError("no tick came; `kite-relay status` tells why")
 
 
 async def _for(seconds: float | None, work: Coroutine[Any, Any, None]) -> None:
@@ -67,19 +76,13 @@ def _change(tick: Tick) -> str:
     return f"{'▲' if tick.change > 0 else '▼' if tick.change < 0 else ' '} {abs(tick.change):.2f} %"
 
 
-def _on_screen(address: str, key: str, symbols: Sequence[str], seconds: float | None) -> None:
+def _screen(latest: Latest) -> "Live":
     from rich.live import Live  # noqa: PLC0415 - only a terminal needs it
 
-    latest: dict[str, tuple[Tick, datetime]] = {}
-
-    def keep(one: Instrument, tick: Tick) -> None:
-        latest[one.key] = tick, datetime.now(UTC)
-
-    with Live(refresh_per_second=4, get_renderable=lambda: _table(latest)):
-        asyncio.run(_for(seconds, follow(address, key, symbols, keep)))
+    return Live(refresh_per_second=4, get_renderable=lambda: _table(latest))
 
 
-def _table(latest: dict[str, tuple[Tick, datetime]]) -> "Table | Text":
+def _table(latest: Latest) -> "Table | Text":
     from rich.table import Table  # noqa: PLC0415 - only a terminal needs it
     from rich.text import Text  # noqa: PLC0415 - the same
 

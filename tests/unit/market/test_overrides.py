@@ -202,6 +202,19 @@ def test_the_command_line_declares_lists_and_takes_back() -> None:
     run("remove", "2026-12-01", ok=False)
 
 
+def test_the_market_is_asked_where_the_overrides_were_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of this folder counts as it does for every verb; where nothing is named, that is told."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ENV_FILE", "STACK_NAME", "BOARD_TABLE", "PARAMETER_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    day = ["2026-12-01"]
+    assert "no stack and no file is named" in CliRunner().invoke(market_cli.app, day).output
+    (tmp_path / ".env").write_text("KITE_API_KEY=key\nALLOWED_USER_IDS=AB1234\n")
+    run("close", "2026-12-01", "Election")
+    told = CliRunner().invoke(market_cli.app, day).output
+    assert ("no session - Election" in told, "1 in force" in told) == (True, True), told
+
+
 @pytest.mark.usefixtures("env_file")
 @pytest.mark.parametrize(
     "words",
