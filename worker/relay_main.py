@@ -24,6 +24,7 @@ from worker.relay_settings import RelaySettings
 from worker.settings import Settings, load
 from worker.stream import Reader, connect, ticket_claim
 from worker.stream_wants import WantsTeller
+from worker.tasks import begun_anew
 
 CONFIGURATION_EXIT = 5
 TICKET_KEY_EVERY = 5.0
@@ -68,8 +69,8 @@ class RelayProcess:
             self.relay.refuse(sentence)
 
     async def __aenter__(self) -> Self:
-        runs = (self.reader.run(), self._teller.run(), self._keep_ticket_key())
-        self._tasks = [asyncio.create_task(run) for run in runs]
+        runs = (self.reader.run, self._teller.run, self._keep_ticket_key)
+        self._tasks = [asyncio.create_task(begun_anew(run)) for run in runs]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.reader.caught_up.wait(), 5)
         await self.relay.start()

@@ -38,6 +38,7 @@ from worker.reporter import Reporter
 from worker.settings import Settings
 from worker.state import StateFolder
 from worker.stream_hub import Hub
+from worker.tasks import begun_anew
 from worker.token_watch import TokenWatch
 from worker.upstream import KiteUpstream
 from worker.web import Web
@@ -47,7 +48,6 @@ SAVE_SECONDS = 10.0
 RESOLVE_AGAIN_SECONDS = 60.0
 RESOLVE_EVERY_SECONDS = 6 * 3600.0
 DRAIN_SECONDS = 1.5
-BEGIN_ANEW_SECONDS = 1.0
 CALENDAR_SECONDS = MAX_AGE.total_seconds()
 AFTER_THE_TOKEN_SECONDS = 5.0
 POLL_SECONDS = WAIT_SECONDS + READ_SECONDS - 1.0
@@ -326,17 +326,3 @@ async def listening(start: Awaitable[T], variable: str) -> T:
         return await start
     except OSError as error:
         raise ConfigurationError(f"{variable}: {error.strerror}") from error
-
-
-async def begun_anew(work: Callable[[], Awaitable[None]]) -> None:
-    """Run one of the endless tasks. One that fails by a bug of ours begins anew: half a worker looks like a whole one.
-
-    Args:
-        work: begins the task; it ends only when it is told to.
-    """
-    while True:
-        try:
-            return await work()
-        except Exception:
-            log.exception("a task of the worker has failed; it begins anew")
-            await asyncio.sleep(BEGIN_ANEW_SECONDS)

@@ -9,8 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from kite_relay.domain.errors import ConfigurationError
-from worker import worker as module
-from worker.worker import Worker, begun_anew, listening
+from worker import tasks
+from worker.tasks import begun_anew
+from worker.worker import Worker, listening
 
 if TYPE_CHECKING:
     from worker.stream_hub import Hub
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 async def test_a_task_that_fails_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The watchdog of the feed is one of them: without it a dead socket would be taken for a living one for ever."""
-    monkeypatch.setattr(module, "BEGIN_ANEW_SECONDS", 0.0)
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0.0)
     runs, stands = list[int](), asyncio.Event()
 
     async def work() -> None:
