@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kite_relay.domain.errors import MalformedError
+from kite_relay.domain.instruments import MAX_TOKEN
 from kite_relay.domain.ticks import Mode
-
-MAX_TOKEN = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from kite_relay.domain.events import (
     TokenRotated,
     parse_announcement,
 )
+from kite_relay.domain.instruments import MAX_TOKEN
 from kite_relay.domain.ticks import decode, join, split
-from worker.relay_commands import MAX_TOKEN, Find, parse
+from worker.relay_commands import Find, parse
 
 CRASHES = Path(__file__).with_name("crashes")
 """Inputs that once broke a parser: `TARGET-crash-DIGEST`, as libFuzzer names them."""

@@ -16,6 +16,7 @@ COLUMNS = ("instrument_token", "tradingsymbol", "name", "instrument_type", "segm
 MAX_LOOKED_AT = 400
 """Hits that are ranked at most: of "NIFTY" there are tens of thousands, and the first are the best."""
 MAX_TOKEN = 0xFFFF_FFFF
+"""What the four bytes of an instrument token hold; 0 is none."""
 
 
 @dataclass(frozen=True, slots=True)
