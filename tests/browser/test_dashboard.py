@@ -137,7 +137,7 @@ def test_a_silent_worker_is_the_headline_and_nothing_of_its_own_stays_green(
         live(tab, weather)
         assert tab.text("#clients-title") == "Connected programs"
         said_at = weather.world.clock.now()
-        weather.world.clock.forward(seconds=95)
+        weather.world.clock.advance(95)
         tab.wait_for("#verdict", "The worker's last heartbeat is 9")
         assert "wait a minute" in tab.text("#detail")
         assert tab.text("body").count("wait a minute") == 1

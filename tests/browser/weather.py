@@ -91,7 +91,7 @@ class Weather:
 
         async def start() -> RelayWorld:
             relay = RelayWorld(origins=frozenset({self.page}), heartbeat=0.5, port=port)
-            relay.clock.at = self.world.clock.now()
+            relay.clock.jump(self.world.clock.now())
             directory = Directory(lambda: DUMP, NAMES, relay.clock)
             made = type(relay.relay)(
                 relay.bus, relay.parameters, replace(relay.relay.settings, port=port), relay.clock, directory=directory

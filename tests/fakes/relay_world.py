@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
@@ -16,7 +16,7 @@ from kite_relay.domain.records import TicketKey
 from kite_relay.domain.relay_keys import KeyRing, RelayKey, Scope, hash_key
 from kite_relay.domain.ticks import Mode
 from kite_relay.ports import Parameter
-from tests.fakes import canaries
+from tests.fakes import FakeClock, canaries
 from worker.bus import Bus
 from worker.relay import Relay
 from worker.relay_settings import RelaySettings
@@ -35,27 +35,6 @@ def full_packet(token: int, price: int = 100) -> bytes:
 def index_packet(token: int, price: int = 100) -> bytes:
     """Make the full packet of an index."""
     return struct.pack(">II", token, price) + struct.pack(">I", price) * 6
-
-
-class HandClock:
-    """A clock that stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.at = NOW
-        self.seconds = 1000.0
-
-    def now(self) -> datetime:
-        """Tell the wall time."""
-        return self.at
-
-    def monotonic(self) -> float:
-        """Tell the seconds."""
-        return self.seconds
-
-    def forward(self, seconds: float) -> None:
-        """Let time pass."""
-        self.at += timedelta(seconds=seconds)
-        self.seconds += seconds
 
 
 class HandParameters:
@@ -93,7 +72,7 @@ class World:
     """Everything around a relay."""
 
     def __init__(self, **settings: Any) -> None:
-        self.clock = HandClock()
+        self.clock = FakeClock(NOW)
         self.parameters = HandParameters()
         self.key = self.parameters.make("bot")
         self.wanted: dict[str, Mapping[int, Mode]] = {}

@@ -26,6 +26,11 @@ class FakeClock:
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def jump(self, now: datetime) -> None:
+        """Let time pass up to an instant; one that is past is a wall clock set back."""
+        self._monotonic += abs((now - self._now).total_seconds())
+        self._now = now
+
     def step_wall(self, seconds: float) -> None:
         """Correct the wall clock, as NTP does; the monotonic one does not notice."""
         self._now += timedelta(seconds=seconds)

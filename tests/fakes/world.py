@@ -13,37 +13,12 @@ from kite_relay.domain.records import Heartbeat, Record, TokenCheck, TokenRecord
 from kite_relay.domain.token import IST, AccessToken, TokenStamp
 from kite_relay.ports import Item, Parameter
 from kite_relay.usecases.report_status import Sources
+from tests.fakes import FakeClock
 
 
 def ist(text: str) -> datetime:
     """Read `2026-11-27 10:00` as Indian time."""
     return datetime.fromisoformat(text).replace(tzinfo=IST)
-
-
-class StillClock:
-    """Two clocks that move only by `forward`."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-        self._seconds = 1000.0
-
-    def now(self) -> datetime:
-        """Tell the wall time."""
-        return self._now
-
-    def monotonic(self) -> float:
-        """Tell the seconds."""
-        return self._seconds
-
-    def forward(self, **span: float) -> None:
-        """Let time pass: `forward(minutes=5)`."""
-        self._now += timedelta(**span)
-        self._seconds += timedelta(**span).total_seconds()
-
-    def jump(self, now: datetime) -> None:
-        """Set the wall time, forwards or back."""
-        self._seconds += abs((now - self._now).total_seconds())
-        self._now = now
 
 
 class Broken:
@@ -140,7 +115,7 @@ class World:
     """Everything that the status reads. `live()` makes it a good trading morning."""
 
     def __init__(self, now: str = "2026-11-27 10:00") -> None:
-        self.clock = StillClock(ist(now))
+        self.clock = FakeClock(ist(now))
         self.store = PlainStore()
         self.parameters = PlainParameters()
         self.board = PlainBoard()

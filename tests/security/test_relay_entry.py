@@ -19,8 +19,9 @@ from kite_relay.domain.relay_keys import (
     hash_key,
     issue_ticket,
 )
+from tests.fakes import FakeClock
 from tests.fakes.canaries import RELAY_KEY, canary
-from tests.fakes.relay_world import NOW, ORIGIN, TICKET_KEY, HandClock
+from tests.fakes.relay_world import NOW, ORIGIN, TICKET_KEY
 from worker.relay_door import Door, RefusedError
 from worker.relay_settings import RelaySettings
 
@@ -47,7 +48,7 @@ HEADERS: tuple[dict[str, str], ...] = (
 )
 
 
-def make_door(clock: HandClock) -> Door:
+def make_door(clock: FakeClock) -> Door:
     """Make a door that one key opens, and tickets."""
     door = Door(RelaySettings(origins=frozenset({ORIGIN})), clock)
     door.ring = KeyRing().add(RelayKey("bot", hash_key(RELAY_KEY), frozenset({Scope.TICKS}), NOW))
@@ -98,7 +99,7 @@ def test_of_a_thousand_who_have_almost_the_right_thing_nobody_gets_in(measured: 
     """Every bad credential x Origin x misleading header, each from an address of its own; then a used ticket too."""
 
     async def story() -> tuple[int, int]:
-        door, tried, accepted = make_door(HandClock()), 0, 0
+        door, tried, accepted = make_door(FakeClock(NOW)), 0, 0
         used = ticket(99)
         assert await let_in(door, request(used, ORIGIN, {}), "192.0.2.1")
         for secret, origin, headers in product([*almost(), used], ORIGINS, HEADERS):
@@ -123,7 +124,7 @@ def test_the_right_thing_gets_in() -> None:
     """The thousand above were not refused by a door that is nailed shut."""
 
     async def story() -> None:
-        door = make_door(HandClock())
+        door = make_door(FakeClock(NOW))
         for origin, headers in product(ORIGINS, HEADERS):
             assert await let_in(door, request(RELAY_KEY, origin, headers), "192.0.2.1")
         assert await let_in(door, request(ticket(1), ORIGIN, {}), "192.0.2.1")

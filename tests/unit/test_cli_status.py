@@ -68,7 +68,7 @@ def test_watch_writes_a_line_per_change_where_no_terminal_is(monkeypatch: pytest
     def pause(_: float) -> None:
         if next(looks, None) is None:
             raise KeyboardInterrupt
-        world.clock.forward(seconds=40)
+        world.clock.advance(40)
 
     monkeypatch.setattr("time.sleep", pause)
     result = run(monkeypatch, world, "--watch")

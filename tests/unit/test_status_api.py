@@ -188,7 +188,7 @@ def test_503_means_that_somebody_must_act(world: World, api: StatusApi) -> None:
 def test_one_verdict_everywhere(world: World, api: StatusApi) -> None:
     """Stranger and owner read the same sentence and the same advice, on both paths."""
     api.log_in()
-    world.clock.forward(minutes=2)
+    world.clock.advance(120)
     stranger, owner = api.ask("/api/health/detailed").json, api.owner("/api/health/detailed").json
     assert stranger["verdict"] == owner["verdict"]
     assert stranger["next_action"] == owner["next_action"] == api.ask("/api/token-status").json["next_action"]
@@ -225,7 +225,7 @@ def test_nothing_older_than_five_seconds_is_told(world: World, api: StatusApi) -
     world.tell(TokenRecord(7, source="logout"))
     assert api.ask("/api/token-status").json["token_expiry"]["status"] == "MISSING"
     world.parameters.secrets.clear()
-    world.clock.forward(seconds=5.1)
+    world.clock.advance(5.1)
     assert api.ask("/api/token-status").json["credentials"]["api_key_present"] is False
 
 
@@ -241,7 +241,7 @@ def test_an_override_counts_and_is_shown_with_its_author(world: World, api: Stat
     assert (body["is_trading_day"], body["holiday"]) == (False, "A declared closure")
     assert body["overrides"][0]["author"] == "asha"
     world.parameters.values["market_overrides"] = "no document"
-    world.clock.forward(seconds=6)
+    world.clock.advance(6)
     api.log_in()
     codes = [finding["code"] for finding in api.owner("/api/health/detailed").json["findings"]]
     assert "market_overrides_broken" in codes

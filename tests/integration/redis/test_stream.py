@@ -16,8 +16,9 @@ from kite_relay.domain.records import TicketKey
 from kite_relay.domain.relay_keys import NONCE_SIZE
 from kite_relay.domain.ticks import Mode, split
 from kite_relay.ports import Item
+from tests.fakes import FakeClock
 from tests.fakes.redis_server import RedisServer
-from tests.fakes.relay_world import INFY, SBIN, TICKET_KEY, HandClock, HandParameters, full_packet, until
+from tests.fakes.relay_world import INFY, NOW, SBIN, TICKET_KEY, HandParameters, full_packet, until
 from worker.bus import Bus
 from worker.relay_main import RelayProcess
 from worker.relay_settings import RelaySettings
@@ -54,7 +55,7 @@ class FeedSide:
         self.bus = Bus(self._set)
         self.lease = Lease(self.redis, "feed")
         self.writer = Writer(self.redis, self.bus, lambda: self.lease.term)
-        self.clock = HandClock()
+        self.clock = FakeClock(NOW)
         self.taker = WantsTaker(self.redis, self.bus, self.writer, self.clock.monotonic)
 
     def _set(self, owner: str, wants: Mapping[int, Mode]) -> None:
@@ -88,7 +89,7 @@ async def relay_side(url: str) -> AsyncIterator[tuple[RelayProcess, str]]:
     parameters = HandParameters()
     key = parameters.make("bot")
     settings = RelaySettings(port=0, heartbeat=60.0)
-    async with RelayProcess(url, settings, parameters, TicketBoard(), HandClock()) as process:  # type: ignore[arg-type]
+    async with RelayProcess(url, settings, parameters, TicketBoard(), FakeClock(NOW)) as process:  # type: ignore[arg-type]
         yield process, key
 
 
@@ -189,7 +190,7 @@ async def test_a_silent_process_wants_nothing_more(server: RedisServer) -> None:
     side.taker.look({"relay:a": body, "relay:b": b"no json", "relay:c": b'{"n": 1}'})
     assert side.wanted == {"relay:a": {INFY: Mode.FULL}}
     assert side.taker.findings() == [{"code": "x"}]
-    side.clock.forward(16)
+    side.clock.advance(16)
     side.taker.look({"relay:a": body})
     assert side.wanted == {"relay:a": {}}
     assert side.taker.clients() == side.taker.findings() == []

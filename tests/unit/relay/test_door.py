@@ -41,7 +41,7 @@ async def test_a_ticket_lets_the_dashboard_in_once() -> None:
     async with relay_world() as world:
         assert await status(world, ticket(), ORIGIN) == 101
         assert await status(world, ticket(), ORIGIN) == 403
-        world.clock.forward(seconds=200)
+        world.clock.advance(200)
         assert await status(world, ticket(), ORIGIN) == 403
 
 
@@ -85,9 +85,9 @@ async def test_ten_wrong_keys_lock_the_address_and_are_seen(measured: Callable[[
                 "detail": "127.0.0.1 tried 10 wrong relay keys within a minute and is locked out",
             }
         ]
-        world.clock.forward(seconds=61)
+        world.clock.advance(61)
         assert await status(world, None) == 101
-        world.clock.forward(seconds=600)
+        world.clock.advance(600)
         assert world.relay.findings() == []
         assert world.relay.stats.refused == {403: 10, 429: 3}
 
@@ -170,7 +170,7 @@ async def test_a_new_key_opens_at_once() -> None:
         for number in range(5):
             assert await status(world, f"kr_{number}") == 403
         assert len(reads) == 1
-        world.clock.forward(seconds=5)
+        world.clock.advance(5)
         assert await status(world, "kr_x") == 403
         assert len(reads) == 2
 
@@ -179,7 +179,7 @@ async def test_a_guesser_who_is_locked_out_makes_nobody_look() -> None:
     """He is not worth a call."""
     async with relay_world(guesses=1) as world:
         assert await status(world, "kr_x") == 403
-        world.clock.forward(seconds=5)
+        world.clock.advance(5)
         world.parameters.broken = True
         assert await status(world, "kr_x") == 429
         assert world.relay.findings()[0]["code"] == "relay_guessing"

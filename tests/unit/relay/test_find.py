@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import date, timedelta
+from datetime import date
 from threading import Event
 from typing import Any
 
@@ -85,12 +85,12 @@ async def test_the_list_is_new_every_day_and_yesterdays_is_better_than_none() ->
         with_names(world, kite)
         await ask(page, "infy")
         kite.up = False
-        world.clock.at += timedelta(days=1)
+        world.clock.advance(86_400)
         assert (await ask(page, "infy"))["data"]["instruments"]
         await ask(page, "tcs")
         assert kite.asked == 2
         kite.up = True
-        world.clock.forward(RETRY_SECONDS)
+        world.clock.advance(RETRY_SECONDS)
         await ask(page, "tcs")
         assert kite.asked == 3
 
