@@ -13,6 +13,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from functions.web import page
 from kite_relay.config import LoginDeployable, login_deployable
 from kite_relay.logging import install, scrubber
+from kite_relay.usecases.publish_token import STORE_ERRORS
 
 from . import pages
 from .routes import Routes
@@ -43,13 +44,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     install()
     try:
         answer = routes.app.resolve(event, context)
+    except STORE_ERRORS as error:
+        log.error("a request could not be served", extra={"error": str(error)})  # noqa: TRY400 - a sentence, no trace
+        answer = _told(pages.NOT_SET_UP)
     except Exception:
         log.exception("a request failed")
-        body = pages.BROKEN.render()
-        answer = {
-            "statusCode": pages.BROKEN.status,
-            "headers": {"Content-Type": "text/html; charset=utf-8"},
-            "body": body,
-        }
+        answer = _told(pages.BROKEN)
     answer["headers"] = {**answer.get("headers", {}), **page.security_headers()}
     return answer
+
+
+def _told(what: pages.Page) -> dict[str, Any]:
+    return {
+        "statusCode": what.status,
+        "headers": {"Content-Type": "text/html; charset=utf-8"},
+        "body": what.render(),
+    }

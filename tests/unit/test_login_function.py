@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from functions.login_callback import app
+from kite_relay.config import LoginDeployable
 from kite_relay.domain.errors import ConfigurationError, KiteUnavailableError, LoginRefusedError, StoreUnavailableError
 from kite_relay.domain.records import TokenRecord, timeline_key
 from kite_relay.domain.token import IST
@@ -283,6 +284,22 @@ def test_without_keys_the_button_says_what_to_do(world: World) -> None:
     world.parameters.values.clear()
     shown = world.browser.get("/login")
     assert (shown.status, "kite-relay setup" in shown.body) == (503, True)
+
+
+@pytest.mark.parametrize("path", ["/callback?status=success", "/login/result/" + "A" * 22])
+def test_a_function_that_is_not_set_up_says_so_everywhere(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """What a person must mend is no bug of ours."""
+
+    def incomplete() -> LoginDeployable:
+        raise ConfigurationError("the environment is not complete: EVENT_BUS is not set")
+
+    monkeypatch.setattr(app, "deployable", incomplete)
+    world.browser.jar["__Host-kr-" + "A" * 22] = "binding"
+    shown = world.browser.get(path)
+    assert (shown.status, "kite-relay doctor" in shown.body) == (503, True)
+    assert "EVENT_BUS" not in shown.body
 
 
 def test_a_bug_is_a_page_too(world: World) -> None:
