@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
@@ -10,6 +11,15 @@ from prometheus_client.registry import Collector
 from kite_relay.domain.market import SEGMENTS, Calendar, Status
 from worker.metrics import PREFIX
 from worker.relay import Stats
+from worker.relay_settings import CloseCode
+
+REFUSALS = (
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""Shown as 0 before the first comes, as the close codes are: else Prometheus sees no increase to 1."""
 
 
 class RelayCollector(Collector):
@@ -29,13 +39,13 @@ class RelayCollector(Collector):
         connections = sum(client["connections"] for client in self._clients())
         yield GaugeMetricFamily(f"{PREFIX}_clients", "Connected clients.", value=connections)
         closes = CounterMetricFamily(f"{PREFIX}_client_closes", "Ended connections, by close code.", labels=["code"])
-        for code, count in self._stats.closes.items():
+        for code, count in {**dict.fromkeys(map(int, CloseCode), 0), **self._stats.closes}.items():
             closes.add_metric([str(int(code))], count)
         yield closes
         refused = CounterMetricFamily(
             f"{PREFIX}_client_refusals", "Refused handshakes, by HTTP status.", labels=["status"]
         )
-        for status, count in self._stats.refused.items():
+        for status, count in {**dict.fromkeys(map(int, REFUSALS), 0), **self._stats.refused}.items():
             refused.add_metric([str(int(status))], count)
         yield refused
         yield CounterMetricFamily(
