@@ -8,6 +8,7 @@ import structlog
 from kite_relay.domain.errors import KiteRelayError, TokenRejectedError
 from kite_relay.domain.handover_types import Report, What
 from kite_relay.domain.records import TokenCheck
+from kite_relay.domain.status_token import settled_at
 from kite_relay.domain.token import AccessToken, expected_expiry
 from kite_relay.ports import Clock, KiteSession
 from worker.desk import Desk
@@ -122,6 +123,8 @@ class Reporter:
                 return
             case What.VERIFIED:
                 self.forbidden = False
+                if now >= settled_at(report.token.written_at):  # it outlived the morning: as the status forecasts
+                    self._metrics.token_expiry.set(expected_expiry(now).timestamp())
                 check = TokenCheck(generation, verified_at=now)
             case What.REJECTED:
                 before = self._check.verified_at if self._check.generation == generation else None

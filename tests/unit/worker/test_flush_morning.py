@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from kite_relay.domain.errors import KiteUnavailableError
+from kite_relay.domain.handover_types import Report, TokenId, What
 from kite_relay.domain.records import TokenCheck, TokenRecord
 from kite_relay.domain.status_token import Doubt, TokenFacts, TokenStatus, TokenView, judge_token
 from kite_relay.domain.token import AccessToken, TokenStamp
@@ -155,3 +156,23 @@ async def test_a_network_that_was_away_at_the_moment(morning: Morning) -> None:
         morning.pass_a_second()
     morning.upstream.lines[-1].events.opened()
     assert (await morning.status()).status is TokenStatus.VALID
+
+
+async def test_the_metric_forecasts_the_end_as_the_status_does() -> None:
+    """A token of yesterday's that Kite accepts after the flush lives to the next morning: no alert may call it dead."""
+    clock, metrics = FakeClock(at("08:00:00")), Metrics()
+    desk = Desk(FakeStatusBoard(clock), Circuit("dynamodb", clock, thread=inline), clock)
+    reporter = Reporter(desk, metrics, clock, FakeKiteSession(), lambda: None)
+    yesterdays = TokenId(7, at("08:30:00") - timedelta(days=1))
+
+    def forecast() -> float | None:
+        return metrics.registry.get_sample_value("kite_relay_token_expected_expiry_timestamp_seconds")
+
+    reporter.on_report(Report(What.ADOPTED, yesterdays))
+    assert forecast() == at("06:00:00").timestamp()
+    reporter.on_report(Report(What.VERIFIED, yesterdays))
+    record = TokenRecord(7, "AB1234", minted_at=yesterdays.written_at, source="login")
+    facts = TokenFacts(TokenStamp(7, yesterdays.written_at), record, TokenCheck(7, clock.now()))
+    expected = judge_token(facts, clock.now()).expires_at
+    assert expected == at("06:00:00") + timedelta(days=1)
+    assert forecast() == expected.timestamp()
