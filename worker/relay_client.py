@@ -105,7 +105,7 @@ class Client(asyncio.Protocol):
     """
 
     write: Callable[[bytes], None]
-    descriptor: int
+    send: Callable[[bytes], int]
     transport: asyncio.Transport
 
     def __init__(self, host: Host) -> None:
@@ -132,8 +132,11 @@ class Client(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=0)
         self.write = self.transport.write
-        self.descriptor = self.transport.get_extra_info("socket").fileno()
-        _tune(self.transport.get_extra_info("socket"), self._host.settings)
+        # asyncio's socket has no `send`; this is the same one, and asyncio closes it
+        self._socket = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
+        self._socket.setblocking(False)
+        self.send = self._socket.send
+        _tune(self._socket, self._host.settings)
         self._arm(self._host.settings.handshake_timeout, lambda: self.refuse(_TOO_LATE))
         self._host.arrived(self)
 
@@ -155,6 +158,7 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End: free everything."""
         self._disarm()
+        self._socket.detach()
         if self._admission:
             self._admission.cancel()
         self._backlog.clear()
@@ -304,7 +308,7 @@ class Client(asyncio.Protocol):
         The kernel lets nobody write before a third of its buffer is free: until then only it knows what is taken.
         """
         try:
-            (queued,) = unpack("i", ioctl(self.descriptor, TIOCOUTQ, bytes(4)))
+            (queued,) = unpack("i", ioctl(self._socket, TIOCOUTQ, bytes(4)))
         except OSError:  # not Linux
             queued = 0
         return self.transport.get_write_buffer_size() + int(queued)
