@@ -134,7 +134,7 @@ class Client(asyncio.Protocol):
         self.write = self.transport.write
         # asyncio's socket has no `send`; this is the same one, and asyncio closes it
         self._socket = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self.send = self._socket.send
         _tune(self._socket, self._host.settings)
         self._arm(self._host.settings.handshake_timeout, lambda: self.refuse(_TOO_LATE))

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -20,6 +21,7 @@ from kite_relay.domain.errors import StoreUnavailableError
 from kite_relay.domain.ticks import join, split
 from worker.bus import Bus, Packets
 from worker.stream_backlog import Backlog, Fields
+from worker.stream_tail import Entry, follow
 
 log = logging.getLogger("kite_relay.stream")
 
@@ -32,6 +34,7 @@ KEPT, KEPT_BYTES = 4000, 32 << 20
 AGAIN, AGAIN_BYTES = 200, 8 << 20
 """Frames given anew to a Redis that came back empty."""
 BATCH = 100
+BEGINNING = b"0-0"
 PAUSE = 0.1
 LATEST_EVERY = 5.0
 TROUBLE = (RedisError, OSError, TimeoutError)
@@ -64,15 +67,43 @@ async def run_id(redis: Client) -> str:
     return str((await redis.info("server"))["run_id"])
 
 
-async def entries(redis: Client, stream: str, place: Any, count: int | None = None) -> list[tuple[Any, Fields]]:
+async def entries(redis: Client, stream: str, place: Any) -> list[tuple[Any, Fields]]:
     """Read what stands in a stream after a place, or wait a second for it; both of the protocol's shapes."""
-    found: Any = await redis.xread({stream: place}, count=count, block=1000)
+    found: Any = await redis.xread({stream: place}, block=1000)
     if not found:
         return []
     return found[0][1] if isinstance(found, list) else next(iter(found.values()))[0]  # type: ignore[no-any-return]
 
 
-class Writer:
+class End:
+    """One end of the stream: it works for ever, and begins anew when Redis was away.
+
+    Args:
+        redis: the server.
+    """
+
+    def __init__(self, redis: Client) -> None:
+        self.state = "connected"
+        self._redis = redis
+
+    async def run(self) -> None:
+        """Work for ever."""
+        while not stopping():
+            try:
+                life = await run_id(self._redis)
+                self.state = "connected"
+                await self._work(life)
+            except TROUBLE as error:
+                self.state = "unreachable"
+                log.warning("redis is not reachable: %s", type(error).__name__)
+                await asyncio.sleep(PAUSE)
+
+    @abstractmethod
+    async def _work(self, life: str) -> None:
+        """Work until Redis is away; `life` tells whether it has forgotten what it had."""
+
+
+class Writer(End):
     """The feed's end: listens on the bus and appends to the stream.
 
     Args:
@@ -83,8 +114,7 @@ class Writer:
     """
 
     def __init__(self, redis: Client, bus: Bus, term: Callable[[], int]) -> None:
-        self.state = "connected"
-        self._redis = redis
+        super().__init__(redis)
         self._bus = bus
         self._unsent = Backlog(KEPT, KEPT_BYTES)
         self._sent = Backlog(AGAIN, AGAIN_BYTES)
@@ -108,33 +138,21 @@ class Writer:
         self._unsent.append({"k": kind, "n": self._number, "d": data})
         self._ready.set()
 
-    async def run(self) -> None:
-        """Write for ever."""
-        while not stopping():
-            try:
-                await self._begin()
-                latest_at = 0.0
-                while not stopping():
-                    if not self._term():
-                        await asyncio.sleep(PAUSE)
-                        continue
-                    if asyncio.get_running_loop().time() >= latest_at:
-                        latest_at = asyncio.get_running_loop().time() + LATEST_EVERY
-                        await self._redis.eval(_SHOW, 2, TERM, LATEST, self._term(), join(self._bus.latest.values()))
-                    await self._write()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._ready.wait(), LATEST_EVERY)
-            except TROUBLE as error:
-                self.state = "unreachable"
-                log.warning("redis is not reachable: %s", type(error).__name__)
-                await asyncio.sleep(PAUSE)
-
-    async def _begin(self) -> None:
-        """Find out whether the server forgot what it had."""
-        life = await run_id(self._redis)
+    async def _work(self, life: str) -> None:
         if self._life and life != self._life:
             self._unsent.put_before(self._sent.take())
-        self._life, self.state = life, "connected"
+        self._life = life
+        latest_at = 0.0
+        while not stopping():
+            if not self._term():
+                await asyncio.sleep(PAUSE)
+                continue
+            if asyncio.get_running_loop().time() >= latest_at:
+                latest_at = asyncio.get_running_loop().time() + LATEST_EVERY
+                await self._redis.eval(_SHOW, 2, TERM, LATEST, self._term(), join(self._bus.latest.values()))
+            await self._write()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), LATEST_EVERY)
 
     async def _write(self) -> None:
         while self._unsent:
@@ -151,7 +169,7 @@ class Writer:
         self._ready.clear()
 
 
-class Reader:
+class Reader(End):
     """A relay process's end: reads the stream into its own bus.
 
     Args:
@@ -161,39 +179,29 @@ class Reader:
     """
 
     def __init__(self, redis: Client, bus: Bus, refused: Callable[[str, str], None]) -> None:
-        self.state = "connected"
+        super().__init__(redis)
         self.caught_up = asyncio.Event()
         """Set once all that stood in the stream has been read."""
-        self._redis = redis
         self._bus = bus
         self._refused = refused
-        self._place: Any = "0-0"
+        self._place = BEGINNING
         self._seen = (0, 0)
         self._life = ""
         self._moved: set[int] = set()
         self._before: set[int] = set()
 
-    async def run(self) -> None:
-        """Read for ever."""
-        while not stopping():
-            try:
-                await self._begin()
-                refresh_at = 0.0
-                while not stopping():
-                    if asyncio.get_running_loop().time() >= refresh_at:
-                        refresh_at = asyncio.get_running_loop().time() + LATEST_EVERY
-                        await self._refresh()
-                    await self._read()
-            except TROUBLE as error:
-                self.state = "unreachable"
-                log.warning("redis is not reachable: %s", type(error).__name__)
-                await asyncio.sleep(PAUSE)
-
-    async def _begin(self) -> None:
-        life = await run_id(self._redis)
+    async def _work(self, life: str) -> None:
         if life != self._life:
-            self._life, self._place = life, "0-0"
-        self.state = "connected"
+            self._life, self._place = life, BEGINNING
+        tail = await follow(self._redis, FRAMES, self._place, BATCH, self._read)
+        try:
+            while not tail.ended.is_set():
+                await self._refresh()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(tail.ended.wait(), LATEST_EVERY)
+        finally:
+            tail.close()
+        raise ConnectionError("the stream's connection has ended")
 
     async def _refresh(self) -> None:
         """Take the newest packets of all instruments, and forget those that the feed has given up."""
@@ -207,10 +215,10 @@ class Reader:
             latest.setdefault(token, packet)
         self._before, self._moved = self._moved, set()
 
-    async def _read(self) -> None:
-        found = await entries(self._redis, FRAMES, self._place, BATCH)
-        for place, fields in found:
+    def _read(self, found: Sequence[Entry]) -> None:
+        for place, flat in found:
             self._place = place
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
             number = int(fields[b"e"]), int(fields[b"n"])
             if number > self._seen:
                 self._seen = number

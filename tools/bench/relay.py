@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,12 +126,28 @@ def measure_capacity(bench: Bench, plan: Plan) -> dict[str, Any]:
 
 
 def measure_neighbours(bench: Bench, plan: Plan) -> dict[str, Any]:
-    """Compare the latency beside slow clients with that of the same clients alone."""
+    """Compare the latency beside slow clients with that of the same clients alone, over all rounds together.
+
+    A run of seconds has some fifty frames, and its p99 is that of the slowest of them: the machine decides which.
+    """
     calm = replace(plan.load, clients=plan.load.clients - 2, seconds=plan.neighbours)
     runs = {"alone": ("ours", calm), "beside": ("ours", replace(calm, stalled=1, slow=1))}
     found = turns(bench, plan, runs)
     show(f"{calm.clients} clients, alone and beside one that stalls and one that reads 1 kB/s", found)
-    return {"slow_neighbour_p99_ratio": ratio(found, "beside", "alone", "p99")}
+    beside, alone = (pooled_ms(found[name], 0.99) for name in ("beside", "alone"))
+    console.print(f"p99 of all rounds together: alone {alone:.2f} ms, beside {beside:.2f} ms")
+    return {"slow_neighbour_p99_ratio": round(beside / max(alone, 1e-9), 3)}
+
+
+def pooled_ms(results: Sequence[Result], share: float) -> float:
+    """Give the latency within which this share of all ticks of all rounds came."""
+    delays = sum((Counter(result.delays) for result in results), Counter[int]())
+    left, delay = delays.total() * share, 0
+    for delay in sorted(delays):
+        left -= delays[delay]
+        if left <= 0:
+            break
+    return delay / 1000
 
 
 def measure_idle(bench: Bench, plan: Plan) -> dict[str, Any]:
@@ -158,7 +175,10 @@ PARTS = {
     "ways": Part(measure_ways, ("cpu_ratio_to_c", "cpu_ratio_json_to_ours", "p50_ratio_to_c", "p99_ratio_to_c")),
     "capacity": Part(measure_capacity, ("capacity_ratio_to_c", "capacity_frame_by_frame_ratio_to_c")),
     "neighbours": Part(measure_neighbours, ("slow_neighbour_p99_ratio",)),
-    "redis": Part(measure_redis, ("scale_out_ratio", "lost_in_blip", "blip_dropped_clients")),
+    "redis": Part(
+        measure_redis,
+        ("scale_out_ratio", "scale_out_ratio_sharing_one_load", "lost_in_blip", "blip_dropped_clients"),
+    ),
     "counts": Part(measure_counts, ("lost", "dropped_clients")),
     "idle": Part(measure_idle, ("idle_client_kb",), compiled=False),
 }

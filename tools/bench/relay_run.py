@@ -45,7 +45,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of it. `cpu`: seconds per million delivered ticks; `rate`: thousand ticks per second."""
+    """What came of it. `cpu`: seconds per million delivered ticks; `rate`: thousand ticks per second.
+
+    `delays`: how many ticks took so many microseconds (in tens).
+    """
 
     cpu: float
     p50: float
@@ -53,6 +56,7 @@ class Result:
     rate: float
     lost: int
     gone: int
+    delays: dict[int, int]
 
 
 def free_port() -> int:
@@ -170,6 +174,7 @@ class Bench:
             rate=delivered / load.seconds / 1000,
             lost=figures["lost"],
             gone=figures["gone"],
+            delays={int(delay): count for delay, count in figures["delays"].items()},
         )
 
     def idle_client_kb(self, clients: int, seconds: float) -> float:

@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PACKET = 184, BINS = 4000000 };
+enum { PACKET = 184, BINS = 4000000, STEP = 10 };
 
 struct client {
     int fd, size, have, room, gone;
@@ -307,7 +307,14 @@ int main(int argc, char **argv) {
     int gone = 0;
     for (int c = 0; c < client_count; c++) gone += clients[c].gone;
     printf("{\"delivered\": %lu, \"messages\": %lu, \"lost\": %lu, \"doubled\": %lu, \"gone\": %d, \"closed\": %lu, "
-           "\"heartbeats\": %lu, \"frames\": %lu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"seconds\": %.3f}\n",
+           "\"heartbeats\": %lu, \"frames\": %lu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"seconds\": %.3f, \"delays\": {",
            delivered, messages, lost, doubled, gone, closed, heartbeats, sent_frames, quantile(0.5), quantile(0.99), seconds);
+    const char *comma = "";
+    for (int i = 0; i < BINS; i += STEP) {
+        uint32_t count = 0;
+        for (int j = i; j < i + STEP; j++) count += bins[j];
+        if (count) printf("%s\"%d\": %u", comma, i, count), comma = ", ";
+    }
+    puts("}}");
     return 0;
 }
