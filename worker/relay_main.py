@@ -6,9 +6,10 @@ import os
 import secrets
 import signal
 import sys
-from typing import Self
+from typing import Any, Self
 
 import structlog
+from prometheus_client import CollectorRegistry, generate_latest
 
 from kite_relay.config import worker_deployable
 from kite_relay.domain.errors import ConfigurationError, KiteRelayError
@@ -16,6 +17,7 @@ from kite_relay.domain.records import TicketKey
 from kite_relay.logging import scrubber
 from kite_relay.ports import Clock, Parameters, StatusBoard
 from worker.bus import Bus
+from worker.collectors import RelayCollector
 from worker.instruments import fetch_list
 from worker.logs import configure
 from worker.relay import Relay
@@ -25,9 +27,12 @@ from worker.settings import Settings, load
 from worker.stream import Reader, connect, ticket_claim
 from worker.stream_wants import WantsTeller
 from worker.tasks import begun_anew
+from worker.web import Web
 
 CONFIGURATION_EXIT = 5
 TICKET_KEY_EVERY = 5.0
+WEB_PORTS = 16
+"""How many relay processes of one machine find a port for their pages, from WEB_PORT on."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +73,12 @@ class RelayProcess:
         if owner == self._owner:
             self.relay.refuse(sentence)
 
+    def unready(self) -> list[dict[str, Any]]:
+        """Tell why clients get no ticks; empty when they do."""
+        if self.reader.state == "connected":
+            return []
+        return [{"code": "redis_unreachable", "detail": "Redis does not answer; clients stay connected"}]
+
     async def __aenter__(self) -> Self:
         runs = (self.reader.run, self._teller.run, self._keep_ticket_key)
         self._tasks = [asyncio.create_task(begun_anew(run)) for run in runs]
@@ -96,6 +107,20 @@ class RelayProcess:
             await asyncio.sleep(TICKET_KEY_EVERY)
 
 
+def pages(process: RelayProcess, settings: Settings) -> Web:
+    """Give the process's health and metrics."""
+    registry = CollectorRegistry()
+    registry.register(RelayCollector(process.relay.stats, process.relay.clients))
+    return Web(
+        settings.web_host,
+        settings.web_port,
+        reasons=process.unready,
+        findings=process.relay.findings,
+        render=lambda: generate_latest(registry),
+        ports=WEB_PORTS,
+    )
+
+
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM or Ctrl-C.
 
@@ -118,8 +143,10 @@ async def serve(settings: Settings) -> None:
     url = settings.redis_url.get_secret_value()
     directory = Directory(lambda: fetch_list(settings.kite_api_root), settings.instruments, ports.clock)
     async with RelayProcess(url, relay_settings, ports.parameters, ports.board, ports.clock, directory) as process:
-        log.info("listening", relay_port=process.relay.port)
+        web = pages(process, settings)
+        log.info("listening", relay_port=process.relay.port, web_port=await web.start())
         await stopped.wait()
+        await web.stop()
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -255,6 +256,32 @@ async def test_a_relay_process_answers_names_and_reports_a_guesser(house: House)
     async with asyncio.timeout(30):
         while "relay_guessing" not in str((await house.heartbeat())["findings"]):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.2)
+
+
+async def test_a_relay_process_shows_its_health_and_its_clients(house: House) -> None:
+    """Each has a page of its own, whose port it tells."""
+    await house.begin(*WORKER)
+    relay, port = await house.relay()
+    root = f"http://127.0.0.1:{(await relay.until(event='listening'))['web_port']}"
+    async with clients(house, port), ClientSession(root) as pages:
+        async with pages.get("/healthz") as answer:
+            assert await answer.json() == {"status": "ok"}
+        async with pages.get("/metrics") as answer:
+            assert f"kite_relay_clients {CLIENTS}.0" in await answer.text()
+        await house.redis.kill()
+        async with asyncio.timeout(10):
+            while not (await readiness(pages))["findings"]:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+        assert [each["code"] for each in (await readiness(pages))["findings"]] == ["redis_unreachable"]
+        await house.redis.start()
+
+
+async def readiness(pages: ClientSession) -> dict[str, Any]:
+    """Ask a process whether clients get ticks."""
+    async with pages.get("/readyz") as answer:
+        found: dict[str, Any] = await answer.json()
+        assert answer.status == (503 if found["findings"] else 200)
+        return found
 
 
 async def test_a_relay_process_that_starts_anew_has_the_prices_and_asks_for_more(house: House) -> None:

@@ -22,7 +22,7 @@ from tests.fakes.relay_world import INFY, NOW, SBIN, TICKET_KEY, HandParameters,
 from worker.bus import Bus
 from worker.relay_main import RelayProcess
 from worker.relay_settings import RelaySettings
-from worker.stream import Writer, connect, ticket_claim
+from worker.stream import FRAMES, Writer, connect, ticket_claim
 from worker.stream_lease import Lease
 from worker.stream_wants import WantsTaker
 
@@ -159,12 +159,22 @@ async def test_a_redis_that_comes_back_empty_loses_nothing(server: RedisServer) 
         for price in range(1, 10):
             feed.tick(INFY, price)
         assert await prices(bot, 9) == list(range(1, 10))
-        await feed.redis.flushall()
-        feed.writer._life = process.reader._life = "an earlier one"
-        for client in (feed.redis, process._redis):
-            await client.connection_pool.disconnect()
+        await server.kill()
+        await server.start()
         feed.tick(INFY, 10)
         assert await prices(bot, 1) == [10]
+
+
+async def test_a_redis_that_asks_for_a_password(server: RedisServer) -> None:
+    """The URL holds it, and the number of the database."""
+    admin = connect(server.url)
+    await admin.config_set("requirepass", "secret")
+    url = server.url.replace("unix://", "unix://:secret@") + "?db=1"
+    async with feed_side(url) as feed, relay_side(url) as (process, key), client_of(process, key, INFY) as bot:
+        feed.tick(INFY, 1)
+        assert await prices(bot, 1) == [1]
+        assert not await admin.exists(FRAMES)
+    await admin.aclose()
 
 
 async def test_what_the_feed_cannot_fulfil_is_told_to_the_client(server: RedisServer) -> None:

@@ -92,3 +92,31 @@ async def test_ages_are_told_without_prices(site: Site) -> None:
 async def test_there_is_nothing_else(site: Site, method: str, path: str, status: int) -> None:
     """Nothing can be told to the worker here."""
     assert (await site.get(path, method))[0] == status
+
+
+async def test_processes_beside_each_other_take_the_next_free_port() -> None:
+    """Relay processes of one machine share their settings; they have no ages of prices to tell."""
+
+    def web(port: int) -> Web:
+        return Web("127.0.0.1", port, reasons=list, findings=list, render=bytes, ports=16)
+
+    first = web(0)
+    port = await first.start()
+    second = web(port)
+    beside = await second.start()
+    assert port < beside < port + 16
+    site = Site(f"http://127.0.0.1:{beside}")
+    assert (await site.get("/readyz"))[0] == 200
+    assert (await site.get("/ages"))[0] == 404
+    await first.stop()
+    await second.stop()
+
+
+async def test_a_port_that_another_program_has_is_an_error() -> None:
+    """The worker's own pages have the one port that the host knows."""
+    first = Web("127.0.0.1", 0, reasons=list, findings=list, render=bytes)
+    taken = Web("127.0.0.1", await first.start(), reasons=list, findings=list, render=bytes)
+    with pytest.raises(OSError, match="address already in use"):
+        await taken.start()
+    await taken.stop()
+    await first.stop()
