@@ -27,8 +27,8 @@ WATCHED = range(1, 101)
 """Instruments of each neighbour and of the slow client; the stalled one wants all 3,000."""
 PAUSE = 0.05
 """Between two frames of 100 ticks: 2,000 ticks a second, as much as a trading program subscribes to."""
-SECONDS = 7.0
-"""How long the neighbours are alone in a round: about as long as a stalled client lives."""
+STEP = 0.5
+"""Seconds after which it is looked whether the stalled client is closed."""
 TRICKLE = 1000
 """Bytes a second that the slow client takes."""
 LOUDER = 1.1
@@ -121,24 +121,31 @@ class Seen:
     ended: int = 0
 
     async def round(self, world: World, crowd: Crowd, patience: float) -> None:
-        """Measure the neighbours without the bad clients, then beside them until the stalled one is closed."""
-        await crowd.report()
-        await tick(world, SECONDS)
-        self.alone.append((await crowd.report())["p99"])
+        """Measure the neighbours beside the bad clients until the stalled one is closed, then as long without them."""
         closed = world.relay.stats.closes[4008]
+        steps = 0
         async with slow(world) as sipping, stalled(world):
             await crowd.report()
             began = time.monotonic()
             while world.relay.stats.closes[4008] == closed:
-                await tick(world, 0.5)
-                self.most = max(self.most, kept(world))
+                await self._step(world)
+                steps += 1
                 assert time.monotonic() - began <= CLOSED * patience
             self.longest = max(self.longest, time.monotonic() - began)
-            report = await crowd.report()
+            self.beside.append((await crowd.report())["p99"])
             assert not sipping.done(), "the slow client was closed too"
             assert world.relay.stats.closes[4008] == closed + 1
-        self.beside.append(report["p99"])
+        await self._step(world)
+        await crowd.report()
+        for _ in range(steps):
+            await self._step(world)
+        report = await crowd.report()
+        self.alone.append(report["p99"])
         self.ended = report["ended"]
+
+    async def _step(self, world: World) -> None:
+        await tick(world, STEP)
+        self.most = max(self.most, kept(world))
 
 
 @pytest.mark.promise(13)
