@@ -130,6 +130,7 @@ def _at_a_terminal(folder: Path, more: dict[str, str]) -> str:
     command = [str(Path(sys.executable).with_name("kite-relay")), "status", "--watch"]
     env = {"HOME": str(folder), "PATH": os.environ["PATH"], "TERM": "xterm", **more}
     said = b""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell runs us behind it, a child would ignore it
     with subprocess.Popen(command, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:  # noqa: S603 - our own
         os.close(theirs)
         while b"never been heard" not in said:
