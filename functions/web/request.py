@@ -16,13 +16,8 @@ def header(event: Mapping[str, Any], name: str) -> str:
 
 
 def cookies_of(event: Mapping[str, Any]) -> list[str]:
-    """Give the request's cookies, `name=value` each.
-
-    API Gateway takes them out of the headers into a list of their own; an emulator may leave them where they were.
-    Both are the client's own word, so neither is trusted more.
-    """
-    given = event.get("cookies") or header(event, "cookie").split(";")
-    return [str(cookie).strip() for cookie in given if str(cookie).strip()]
+    """Give the request's cookies, `name=value` each: API Gateway takes them out of the headers into a list."""
+    return [str(cookie).strip() for cookie in event.get("cookies") or ()]
 
 
 def session_of(event: Mapping[str, Any]) -> str:
