@@ -51,13 +51,13 @@ class Lease:
 
     async def try_once(self) -> bool | None:
         """Take or renew the lease; None when Redis does not answer."""
-        taken = None
+        taken, asked_at = None, asyncio.get_running_loop().time()
         with contextlib.suppress(*TROUBLE):
             asked = (LEASE, TERM, self._holder, str(int(self._seconds * 1000)), str(self.term))
             term = int(await self._redis.eval(_RENEW, 2, *asked))
             taken, self.term = bool(term), term or self.term
         self._lost = taken is False
-        self._looked_at = asyncio.get_running_loop().time()
+        self._looked_at = asked_at  # Redis counts from then at the latest, however long its answer took
         return taken
 
     async def acquire(self) -> None:
