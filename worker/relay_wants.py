@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from kite_relay.domain.subscriptions import BY_RANK
 from kite_relay.domain.ticks import Mode
-
-_BY_RANK = (Mode.LTP, Mode.QUOTE, Mode.FULL)
 
 
 class Wants:
@@ -34,7 +33,7 @@ class Wants:
         if highest is None:
             del self._counts[token]
             return self.union.pop(token, None) is not None
-        mode = _BY_RANK[highest]
+        mode = BY_RANK[highest]
         if self.union.get(token) is mode:
             return False
         self.union[token] = mode

@@ -1,4 +1,4 @@
-"""The market's clock as plain JSON: what `GET /api/market` and `kite-relay market` show."""
+"""The market's clock as plain JSON: what `kite-relay market` shows."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
