@@ -160,22 +160,24 @@ class Fanout:
             if not pieces:
                 continue
             payload = join(pieces)
-            head = heads.get((len(pieces), len(payload)))
-            frame = head + payload if head else binary_frame(pieces)
+            try:
+                frame = heads[len(pieces), len(payload)] + payload
+            except KeyError:
+                frame = binary_frame(pieces)
             if group.beat_due:
                 group.beat_due = False
                 frame = BEAT + frame
-            size = len(frame)
             lagging = group.lagging  # a write may make its member lag, with this frame in hand
             for outlet in group.outlets:
                 try:
                     sent = outlet[0](frame)
                 except OSError:
                     sent = 0
-                if sent != size:
+                if sent != len(frame):
                     outlet[1](frame[sent:])
-            for member in lagging:
-                member.conflate(pieces)
+            if lagging:
+                for member in lagging:
+                    member.conflate(pieces)
             pieces.clear()
 
     def beat(self) -> None:
