@@ -24,7 +24,7 @@ from tools.bench import relay_redis
 from tools.bench.relay_run import Bench, Load, Result, take_precedence
 
 MAIN = Load(clients=200, seconds=2.0)
-KINDS = ("c", "ours", "broadcast", "transport", "picows", "json-once", "json")
+KINDS = ("c", "ours", "broadcast", "transport", "picows", "json-once", "json", "json-tasks")
 
 console = Console(width=140)
 
@@ -97,6 +97,7 @@ def measure_ways(bench: Bench, plan: Plan) -> dict[str, Any]:
     return {
         "cpu_ratio_to_c": ratio(found, "ours", "c", "cpu"),
         "cpu_ratio_json_to_ours": ratio(found, "json", "ours", "cpu"),
+        "cpu_ratio_json_tasks_to_ours": ratio(found, "json-tasks", "ours", "cpu"),
         "p50_ratio_to_c": ratio(found, "ours", "c", "p50"),
         "p99_ratio_to_c": ratio(found, "ours", "c", "p99"),
     }
@@ -172,7 +173,16 @@ class Part:
 
 
 PARTS = {
-    "ways": Part(measure_ways, ("cpu_ratio_to_c", "cpu_ratio_json_to_ours", "p50_ratio_to_c", "p99_ratio_to_c")),
+    "ways": Part(
+        measure_ways,
+        (
+            "cpu_ratio_to_c",
+            "cpu_ratio_json_to_ours",
+            "cpu_ratio_json_tasks_to_ours",
+            "p50_ratio_to_c",
+            "p99_ratio_to_c",
+        ),
+    ),
     "capacity": Part(measure_capacity, ("capacity_ratio_to_c", "capacity_frame_by_frame_ratio_to_c")),
     "neighbours": Part(measure_neighbours, ("slow_neighbour_p99_ratio",)),
     "redis": Part(

@@ -3,6 +3,7 @@
 usage: python -m tools.bench.relay_peers WAY PORT FEED_PORT
 
 json       every tick is parsed by the official parser and written as JSON to each client by itself
+json-tasks the same, but each write is a task, and all of a tick's are gathered: as openalgo's proxy does
 json-once  the same, but each tick is encoded once
 broadcast  `websockets`' connections; each client's frame by its `broadcast`
 transport  `websockets`' connections; frames are built here and written to their transports
@@ -57,6 +58,22 @@ def json_way(clients: Clients, *, once: bool) -> Spread:
             for client, wanted in list(clients.wants.items()):
                 if tick["instrument_token"] in wanted:
                     await client.send(text or json.dumps(tick, default=str))
+
+    return spread
+
+
+def json_tasks_way(clients: Clients) -> Spread:
+    """Do what openalgo's proxy does with a tick: encode and send it in a task per client, and wait for all of them."""
+    parse = KiteTicker("key", "token")._parse_binary  # noqa: SLF001 - what `on_ticks` gives
+
+    async def send(client: ServerConnection, tick: dict[str, Any]) -> None:
+        await client.send(json.dumps(tick, default=str))
+
+    async def spread(frame: bytes) -> None:
+        for tick in parse(frame):
+            token = tick["instrument_token"]
+            takers = [client for client, wanted in clients.wants.items() if token in wanted]
+            await asyncio.gather(*(send(client, tick) for client in takers), return_exceptions=True)
 
     return spread
 
@@ -136,6 +153,7 @@ async def run(way: str, port: int, feed_port: int) -> None:
     clients = Clients()
     ways: dict[str, Callable[[], Spread]] = {
         "json": lambda: json_way(clients, once=False),
+        "json-tasks": lambda: json_tasks_way(clients),
         "json-once": lambda: json_way(clients, once=True),
         "broadcast": lambda: broadcast_way(clients),
         "transport": lambda: transport_way(clients),
