@@ -64,8 +64,8 @@ PAGES = {
         HTTPStatus.FORBIDDEN,
         Tone.BAD,
         "Another Zerodha user",
-        "You logged in as {detail}, who may not set this token. That session was ended, and nothing was stored.",
-        "Log out at kite.zerodha.com if it remembers that user, then log in again as yourself.",
+        "You logged in as {detail}, who may not set this token. Nothing was stored.",
+        "Zerodha was asked to end that session. Log out at kite.zerodha.com too, then log in again as yourself.",
         AGAIN,
     ),
     Outcome.CANCELLED: Page(
@@ -97,14 +97,14 @@ PAGES = {
         Tone.BAD,
         "Zerodha is out of reach",
         "Zerodha did not answer when it was asked for the token. Nothing was stored.",
-        "Wait a minute and log in again. Zerodha's own trouble stands at status.zerodha.com.",
+        "Wait a minute and log in again. If it stays so, look whether Zerodha's own Kite works.",
         AGAIN,
     ),
     Outcome.STORE_FAILED: Page(
         HTTPStatus.SERVICE_UNAVAILABLE,
         Tone.BAD,
         "The token is not stored",
-        "Where the token should be kept did not take it, or could not be asked. Your programs still have the old one.",
+        "Where the token should be kept did not take it, or could not be asked. Your programs have the old one.",
         "Wait a minute and log in again. If it stays so, run kite-relay doctor: it names what is wrong.",
         AGAIN,
     ),
@@ -121,7 +121,7 @@ NOTHING_HERE = Page(
     HTTPStatus.NOT_FOUND,
     Tone.WARN,
     "Nothing to show here",
-    "A login's result can be seen for half an hour, in the browser tab's own browser.",
+    "A login's result can be seen for half an hour, in the browser that began it.",
     "The dashboard tells whether you are logged in.",
     DASHBOARD,
 )
@@ -143,8 +143,8 @@ LOGGED_OUT = Page(
     HTTPStatus.OK,
     Tone.GOOD,
     "You are logged out",
-    "The token is dead at Zerodha, and your programs were told.",
-    "Nothing flows until the next login.",
+    "The token is dead at Zerodha.",
+    "Your programs receive nothing until the next login.",
     AGAIN,
 )
 LOGGED_OUT_BEFORE = Page(
@@ -179,7 +179,7 @@ BROKEN = Page(
     Tone.BAD,
     "Something broke",
     "This is a bug of ours; it was written down in the log.",
-    "Look at the dashboard whether you are logged in, and log in again if not.",
+    "The dashboard tells whether you are logged in; if not, log in again.",
     DASHBOARD,
 )
 FIXED = {

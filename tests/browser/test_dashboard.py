@@ -146,6 +146,19 @@ def test_a_silent_worker_is_the_headline_and_nothing_of_its_own_stays_green(
         tab.check()
 
 
+def test_ticks_that_flow_do_not_hide_what_is_to_be_done(chromium: Browser, weather: Weather) -> None:
+    """The headline names the trouble, the mending stands beneath it, once; and aloud no sentence ends twice."""
+    with visit(chromium, weather.origins) as tab:
+        live(tab, weather)
+        weather.world.beat(clock_skew_seconds=-47.0)
+        tab.wait_for("#verdict", "Ticks are flowing, but: The worker's clock is off by 47 seconds.")
+        assert "timedatectl" in tab.text("#detail")
+        assert tab.text("body").count("timedatectl") == 1
+        said = tab.page.locator("#said").text_content()
+        assert said == "Ticks are flowing, but: The worker's clock is off by 47 seconds."
+        tab.check()
+
+
 def test_a_quiet_share_is_not_struck_while_it_may_be_in_the_closing_auction(
     chromium: Browser, weather: Weather
 ) -> None:

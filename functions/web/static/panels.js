@@ -15,12 +15,14 @@ const BARE = new Set(["Degraded", "Down"]); // the tone says as much: what is wr
 
 /** "Live: ticks are flowing. The token ..." is a headline and the rest; otherwise the first sentence is the headline. */
 function split(verdict) {
-  const [, short, rest] = /^([^:.]{1,24}): (.+)$/.exec(verdict) ?? [];
+  const [, short, rest] = /^([^:.,]{1,24}): (.+)$/.exec(verdict) ?? []; // not "Ticks are flowing, but: ...", which says too little
   if (BARE.has(short)) return split(rest[0].toUpperCase() + rest.slice(1));
   if (short) return [short, rest[0].toUpperCase() + rest.slice(1)];
   const end = verdict.indexOf(". ");
   return end < 0 ? [verdict, ""] : [verdict.slice(0, end + 1), verdict.slice(end + 2)];
 }
+
+const stop = (sentence) => sentence.replace(/([^.])$/, "$1.");
 
 export function verdict(facts, base) {
   const [tone, word] = words.STATUS[facts.status] ?? ["warn", facts.status];
@@ -31,7 +33,7 @@ export function verdict(facts, base) {
   say(find("tone").lastChild, word);
   say(find("verdict"), headline);
   say(find("detail"), rest || (action === facts.verdict ? "" : action));
-  say(find("said"), `${headline}. ${rest.split(". ")[0]}`); // the only thing a screen reader is told unasked, and only when it changes
+  say(find("said"), `${stop(headline)} ${stop(rest.split(". ")[0])}`.trim()); // the only thing a screen reader is told unasked, and only when it changes
   login(facts);
   document.title = `${word} · kite-relay`;
 }
@@ -110,7 +112,8 @@ export class Market {
 const linked = (text) => text.split(/(https?:\/\/\S+)/).map((part, i) => (i % 2 ? make("a", { href: part }, part.replace(/^https?:\/\//, "")) : part));
 
 export function findings(facts, now) {
-  const told = (one) => facts.verdict.includes(one.title) && one.fix === facts.next_action; // above, in large
+  const large = facts.status === "needs_login" ? facts.next_action : find("detail").textContent; // above; or the button says it
+  const told = (one) => facts.verdict.includes(one.title) && one.fix === facts.next_action && one.fix === large;
   const list = facts.findings.filter((one) => !told(one));
   show(find("findings"), list.length > 0);
   find("findings").lastElementChild.replaceChildren(
