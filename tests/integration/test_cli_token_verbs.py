@@ -131,7 +131,7 @@ def test_a_day_by_hand(place: Place, kite_relay: Run) -> None:
         ("https://example.com/callback?status=success", 3, "paste the address that holds request_token"),
         ("https://example.com/callback?status=cancelled&request_token=", 3, "no request token"),
         ("neverissued0123", 3, "Log in once more"),
-        ("", 1, ""),
+        ("", 130, "Stopped."),
     ],
 )
 def test_what_cannot_be_a_login(place: Place, kite_relay: Run, pasted: str, code: int, words: str) -> None:
