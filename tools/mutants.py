@@ -1,8 +1,8 @@
 """`make mutants`: change the domain in thousands of small ways, and see whether its unit tests notice.
 
 mutmut looks for the code in `src/`, so it works on a copy in `.run/mutants` that has it there. What was checked stays
-there: an interrupted run goes on, and a changed function is checked anew. The table in docs/mutation.md is written from
-it at the end.
+there: an interrupted run goes on; a changed function and what survived are checked anew. The table in docs/mutation.md
+is written from it at the end.
 """
 
 import json
@@ -33,6 +33,16 @@ def copy() -> None:
         if source.exists() and not (target.exists() and target.stat().st_mtime == source.stat().st_mtime):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+
+
+def forget_survivors() -> None:
+    """Let them be asked again: tests may have come since."""
+    for meta in RESULTS.glob("*.py.meta"):
+        known = json.loads(meta.read_text())
+        codes = known["exit_code_by_key"].items()
+        meta.write_text(
+            json.dumps(known | {"exit_code_by_key": {k: c if c not in UNNOTICED else None for k, c in codes}})
+        )
 
 
 def rows() -> list[tuple[str, int, int]]:
@@ -66,6 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def main(names: list[str]) -> None:
     """Check the named files of the domain, or all; then write the table."""
     copy()
+    forget_survivors()
     chosen = [f"kite_relay.domain.{name}.*" for name in names]
     done = subprocess.run(
         [

@@ -13,6 +13,7 @@ from kite_relay.domain.status_findings import Finding, Severity
 from kite_relay.domain.status_market import MarketFacts, next_login_time
 from kite_relay.domain.status_rules import Facts
 from kite_relay.domain.status_words import clock, day, moment, moment_ist, span
+from kite_relay.domain.status_worker import believed
 from kite_relay.domain.token import IST
 from tools.truth_table.cells import TOKENS, WORKERS, cell, ist
 
@@ -110,6 +111,57 @@ def test_a_store_that_does_not_answer_has_not_gone_back() -> None:
     assert finding(replace(ahead, token=TOKENS["the store is silent"](GOOD.now)), "generation_reset") is None
 
 
+@pytest.mark.parametrize(("stands", "severity"), [(120, Severity.WARNING), (121, Severity.ERROR)])
+def test_a_store_that_has_gone_back_is_grave_after_two_minutes(stands: int, severity: Severity) -> None:
+    """Counted from when what stands there was written."""
+    stamp = GOOD.token.stamp
+    assert stamp
+    now = stamp.written_at + timedelta(seconds=stands)
+    found = finding(replace(beat(generation=stamp.generation + 1, heartbeat_at=now), now=now), "generation_reset")
+    assert found
+    assert (found.severity, found.since) == (severity, stamp.written_at)
+
+
+def test_a_worker_that_looks_elsewhere_does_so_since_the_token_was_written() -> None:
+    """What it says itself is only since when it looks."""
+    stamp = GOOD.token.stamp
+    assert stamp
+    now = stamp.written_at + timedelta(seconds=76)
+    entry = {"code": "token_absent", "detail": "/other/access_token"}
+    late = replace(beat(generation=stamp.generation - 1, heartbeat_at=now, findings=[entry]), now=now)
+    found = finding(late, "token_absent")
+    assert found
+    assert found.since == stamp.written_at
+
+
+def test_of_a_heartbeat_only_what_has_the_right_type_is_believed() -> None:
+    """The worker may be of another version than the page."""
+    assert GOOD.heartbeat
+    said: dict[str, Any] = {
+        "version": 3,
+        "generation": True,
+        "connected": "yes",
+        "subscriptions": "2",
+        "redis": "maybe",
+        "clock_skew_seconds": "fast",
+        "clients": {"name": "bot"},
+        "findings": [{"code": "x"}, "y"],
+    }
+    meant: dict[str, Any] = {
+        "version": "3",
+        "generation": 0,
+        "connected": False,
+        "subscriptions": 0,
+        "redis": "unreachable",
+        "clock_skew_seconds": None,
+        "clients": [],
+        "findings": [{"code": "x"}],
+    }
+    assert believed(replace(GOOD.heartbeat, **said)) == replace(GOOD.heartbeat, **meant)
+    assert believed(GOOD.heartbeat) == GOOD.heartbeat
+    assert believed(None) is None
+
+
 def test_a_fresh_connection_has_half_a_minute_for_its_first_tick() -> None:
     """Counted from the connection; then it is mute."""
     fresh = beat(connected_at=GOOD.now - timedelta(seconds=30), last_tick_at=None)
@@ -147,6 +199,8 @@ def test_what_the_worker_found_is_passed_on() -> None:
     assert found["disk_full"].since == datetime(2026, 11, 27, 4, tzinfo=UTC)
     assert (found["no_words_given"].title, found["no_words_given"].since) == ("no words given", None)
     assert found["instruments_unknown"].title.endswith(": NSE:NOPE")
+    assert found["disk_full"].fix == "Look at the worker's log"
+    assert found["instruments_unknown"].since == datetime(2026, 11, 27, 4, tzinfo=UTC)
     long = finding(beat(findings=[{"code": "chatty", "detail": "x" * 301}]), "chatty")
     assert long
     assert long.title == "x" * 300
@@ -154,10 +208,11 @@ def test_what_the_worker_found_is_passed_on() -> None:
 
 def test_a_mute_feed_is_told_in_the_workers_own_words() -> None:
     """It counts packets, we count minutes."""
-    entry = {"code": "feed_mute", "detail": "No packet at all since 09:15"}
+    since = datetime(2026, 11, 27, 3, 45, tzinfo=UTC)
+    entry = {"code": "feed_mute", "detail": "No packet at all since 09:15", "since": since.isoformat()}
     found = finding(beat(findings=[entry]), "feed_mute")
     assert found
-    assert found.title == entry["detail"]
+    assert (found.title, found.since) == (entry["detail"], since)
 
 
 def test_the_worker_of_another_version_and_without_redis() -> None:
@@ -187,6 +242,30 @@ def test_the_calendar_warns_30_days_before_its_end(today: str, code: str | None)
 def last_evening(worker: str = "connected, no tick for 10 min") -> Health:
     """Judge the evening of the calendar's last day."""
     return assess(at(ist("2026-12-31 20:00"), worker=worker))
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        ("2026-11-27 09:05", "the market is in its pre-open and opens 09:15 IST"),
+        ("2026-11-27 15:50", "the market is in its post-close session and opens Monday 09:15 IST"),
+        ("2026-11-28 12:00", "the market is closed and opens Monday 09:15 IST"),
+        ("2026-12-25 10:00", "the market is closed for Christmas and opens Monday 09:15 IST"),
+    ],
+)
+def test_all_being_ready_the_verdict_says_what_is_waited_for(now: str, words: str) -> None:
+    """The market's phase, and when it opens."""
+    ready = assess(at(ist(now), worker="connected, no tick for 10 min"))
+    assert ready.verdict.startswith(f"Ready: {words}. The token from 07:40 IST should last until tomorrow 06:00 IST.")
+
+
+def test_where_no_login_is_worth_it_the_verdict_says_from_when_on_it_is() -> None:
+    """And what is wrong with the token there is."""
+    resting = assess(at(ist("2026-11-28 12:00"), token="never made", worker="not connected"))
+    assert resting.verdict == (
+        "Resting: the market is closed and opens Monday 09:15 IST. "
+        "There is no token yet; no login is worth it before Monday 07:35 IST."
+    )
 
 
 def test_on_the_calendars_last_evening_no_time_is_made_up() -> None:

@@ -1,12 +1,12 @@
 """Is the token good? A table of instants that a trader could read: Kite's word first, then the clock."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kite_relay.domain.records import TokenCheck, TokenRecord
 from kite_relay.domain.status_token import Doubt, TokenFacts, TokenStatus, judge_token, settled_at
-from kite_relay.domain.token import IST, TokenStamp
+from kite_relay.domain.token import IST, TokenStamp, last_flush_end
 
 V, S, R, E = TokenStatus.VALID, TokenStatus.SUSPECT, TokenStatus.REJECTED, TokenStatus.EXPIRED
 LOGIN = "2 08:47"
@@ -119,3 +119,12 @@ def test_whoever_outlives_the_next_half_past_seven_is_settled() -> None:
     assert settled_at(at("2 07:29:59")) == at("2 07:30")
     assert settled_at(at("2 07:30")) == at("3 07:30")
     assert settled_at(at("2 07:30") - timedelta(days=1)) == at("2 07:30")
+
+
+@pytest.mark.parametrize(
+    ("now", "ended"),
+    [("2 07:29:59", "1 07:30"), ("2 07:30", "2 07:30"), ("3 07:29:59", "2 07:30"), ("3 00:10", "2 07:30")],
+)
+def test_the_last_flush_ended_at_half_past_seven_in_india(now: str, ended: str) -> None:
+    """At that instant it has; wherever the clock stands that is asked."""
+    assert last_flush_end(at(now)) == last_flush_end(at(now).astimezone(UTC)) == at(ended)
