@@ -265,6 +265,18 @@ def test_a_silent_old_socket_that_speaks_again_for_long_lets_nothing_grow() -> N
     assert lane.bring(2, ltp(1)) == [ltp(1)]
 
 
+def test_a_new_socket_that_lags_behind_for_long_brings_nothing_twice() -> None:
+    """Its place is found again after what was remembered has been shortened."""
+    lane = Lane(last=ltp(0))
+    lane.open(1, 2)
+    lane.bring(2, ltp(0), ltp(1))
+    assert lane.wait(HOLD_SECONDS) == [ltp(1)]
+    lane.bring(1, ltp(1), ltp(2), ltp(3))
+    for price in range(4, 3 * MOST_KEPT):
+        assert lane.bring(1, ltp(price)) == [ltp(price)]
+        assert lane.bring(2, ltp(price - 2)) == []
+
+
 def test_a_third_socket_overlaps_both_before_it() -> None:
     """Whoever goes, the eldest that is left is followed."""
     lane = Lane()
@@ -356,6 +368,16 @@ def test_one_instrument_may_be_watched_beside_one_that_need_not_be() -> None:
     lane.open(1)
     assert lane.bring(1, ltp(2), ltp(3)) == [ltp(2), ltp(3)]
     assert lane.confluence.merge(1, [(TOKEN, ltp(3)), (1, other)], lane.now) == [(TOKEN, ltp(3))]
+    news = [(TOKEN, ltp(3)), (1, struct.pack(">II", 1, 6))]
+    assert lane.confluence.merge(1, news, lane.now) == news
+
+
+def test_a_packet_that_is_held_back_holds_up_no_other_of_its_frame() -> None:
+    """It waits for its mode; the next instrument's is passed on."""
+    lane = Lane(Mode.FULL, packet(FULL, 1))
+    lane.open(1)
+    short, other = (TOKEN, packet(QUOTE, 2)), (1, struct.pack(">II", 1, 5))
+    assert lane.confluence.merge(1, [short, other], lane.now) == [other]
 
 
 def test_a_text_is_passed_on_as_often_as_one_socket_brings_it() -> None:

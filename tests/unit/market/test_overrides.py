@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from kite_relay.adapters.calendar import MAX_AGE, OVERRIDES, CalendarSource, load_calendar
 from kite_relay.domain.errors import ConfigurationError, MalformedError, StoreUnavailableError
-from kite_relay.domain.market_overrides import parse_overrides
+from kite_relay.domain.market_overrides import dump_overrides, parse_overrides
 from kite_relay.domain.token import IST
 from tests.fakes.stores import FakeParameters
 from tools.cli import calendar as calendar_cli
@@ -65,6 +65,14 @@ def test_a_session_may_give_the_muhurat_hours_that_the_data_lacks() -> None:
     calendar = load_calendar().with_overrides(parse_overrides(document(muhurat)))
     assert calendar.phase("cash", datetime(2026, 11, 8, 18, 30, tzinfo=IST)).status == "LIVE"
     assert calendar.phase("cash", datetime(2026, 11, 8, 18, 30, tzinfo=IST)).kind == "muhurat"
+
+
+def test_what_is_written_reads_back_the_same() -> None:
+    """To the last minute of an hour."""
+    hours = ["09:01-10:59 LIVE continuous"]
+    every = dict.fromkeys(("cash", "cash_cas", "derivatives", "index"), hours)
+    declared = parse_overrides(document(entry(open=True, sessions=every)))
+    assert parse_overrides(dump_overrides(declared)) == declared
 
 
 def test_a_segment_without_hours_of_its_own_stays_closed() -> None:
