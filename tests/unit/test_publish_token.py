@@ -1,6 +1,6 @@
 """What the board is told of a token: the newest login's word, also after the parameter was deleted and made anew."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -63,3 +63,22 @@ def test_the_timeline_is_in_the_order_of_causes(world: World, monkeypatch: pytes
     told = in_order(world.board.get([day])[day]["entries"])
     assert [entry["what"] for entry in told] == ["lost", "cli", "stored", "announced", "received", "dialled"]
     assert [entry["at"][17:19] for entry in told[1:4]] == ["00", "01", "01"], "when it was written, not when it was"
+
+
+def test_what_became_of_a_token_follows_it_whatever_the_workers_clock_said() -> None:
+    """Only that: what led to it, and what became of another, stands at its own time."""
+    told = [("dialled", 2, 59), ("stored", 2, 60), ("lost", 1, 59), ("login", 2, 58), ("dialled", 1, 10)]
+    at = datetime(2026, 11, 24, 4, tzinfo=UTC)
+    entries = [
+        {"what": what, "generation": number, "at": (at + timedelta(seconds=second)).isoformat()}
+        for what, number, second in told
+    ]
+    ordered = [(entry["what"], entry["generation"]) for entry in in_order(entries)]
+    assert ordered == [("dialled", 1), ("login", 2), ("lost", 1), ("stored", 2), ("dialled", 2)]
+
+
+def test_a_field_that_is_broken_or_missing_takes_no_other_with_it() -> None:
+    """Whoever wrote the record may be of another version."""
+    stored = datetime(2026, 11, 24, 4, tzinfo=UTC)
+    record = TokenRecord.from_item({"generation": 7, "minted_at": "today", "stored_at": stored.isoformat()})
+    assert record == TokenRecord(7, "", None, stored)
