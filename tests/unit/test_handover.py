@@ -157,6 +157,14 @@ def test_a_rejected_token_is_dialled_once_and_the_old_socket_stays(machine: Mach
     assert machine.told == [What.VERIFIED]
 
 
+def test_after_a_rejected_token_the_next_one_is_dialled_at_once(machine: Machine) -> None:
+    """Neither the rejection nor the failures before it are its own."""
+    machine.tell_all([TokenSeen(TWO), DialFailed(2)])
+    machine.wait(1, heard=[1])
+    machine.tell(DialRejected(3))
+    assert machine.tell(TokenSeen(token(3))) == [Probe(token(3)), Dial(4, 0, token(3))]
+
+
 def test_an_answer_older_than_the_rejection_lifts_it_not(machine: Machine) -> None:
     """REST knows the token, the ticker refuses it: forbidden, and no second dial."""
     machine.tell(TokenSeen(TWO))

@@ -162,6 +162,22 @@ def test_of_a_heartbeat_only_what_has_the_right_type_is_believed() -> None:
     assert believed(None) is None
 
 
+def test_the_relays_clients_are_features_while_the_worker_is_believed() -> None:
+    """By name, with a connection; the built-in ones even without; of a silent worker nothing is known."""
+    clients = [{"name": "bot", "connections": 2}, {"name": "gone", "connections": 0}, {"name": "of old"}]
+    shown = assess(beat(clients=clients)).features
+    relay = {"relay", "bot", "gone", "of old", "ai_analysis"}
+    assert {name: feature.value for name, feature in shown.items() if name in relay} == {
+        "relay": "active",
+        "bot": "active",
+        "of old": "active",
+        "ai_analysis": "not_connected",
+    }
+    assert assess(beat(clients=[])).features["relay"].value == "idle"
+    silent = assess(beat(clients=clients, heartbeat_at=GOOD.now - timedelta(seconds=120))).features
+    assert {feature.value for feature in silent.values()} == {"stale"}
+
+
 def test_a_fresh_connection_has_half_a_minute_for_its_first_tick() -> None:
     """Counted from the connection; then it is mute."""
     fresh = beat(connected_at=GOOD.now - timedelta(seconds=30), last_tick_at=None)
