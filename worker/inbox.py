@@ -114,10 +114,12 @@ class InboxReader:
 
     async def _settle(self, event: TokenRotated | StoreChanged) -> str:
         """Bring about what is announced; returns what became of it."""
+        announced = event.generation if isinstance(event, TokenRotated) else 0
         while True:
-            token = await self._look()
+            token = await self._look(announced)
             if token is not None and (verdict := _obsolete(event, token)) is not None:
                 break
+            announced = 0  # what was announced falsely must not be worth more than one decryption
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         if verdict:
             return "obsolete"
@@ -128,8 +130,8 @@ class InboxReader:
 class Look(Protocol):
     """Reads the store; returns the token that stands there."""
 
-    async def __call__(self) -> AccessToken | None:
-        """Read."""
+    async def __call__(self, announced: int = 0) -> AccessToken | None:
+        """Read, knowing which generation was announced."""
         ...
 
 

@@ -56,29 +56,36 @@ class TokenWatch:
         self._token: AccessToken | None = None
         self._lock = asyncio.Lock()
 
-    async def look(self) -> AccessToken | None:
+    async def look(self, announced: int = 0) -> AccessToken | None:
         """Read the store; returns the token that stands there.
+
+        Args:
+            announced: the generation that is said to stand there. One newer than we know is read at once; else the
+                store is only asked whether anything is new, for which it need not decrypt.
 
         Raises:
             WillPassError: the store does not answer.
             ConfigurationError: the store refuses us.
         """
         async with self._lock:
-            stamp = await self._circuit.call(self._store.peek)
+            known = self._token
+            if known is None or announced > known.generation:
+                found = await self._circuit.call(self._store.read)
+            else:
+                stamp = await self._circuit.call(self._store.peek)
+                same = stamp == TokenStamp(known.generation, known.written_at)
+                found = known if same else await self._circuit.call(self._store.read)
             now = self._clock.now()
             self.last_success = now.timestamp()
-            self._absent_since = "" if stamp else self._absent_since or now.isoformat()
-            if stamp is None:
+            self._absent_since = "" if found else self._absent_since or now.isoformat()
+            if found is None:
                 return None
-            if self._token is None or stamp != TokenStamp(self._token.generation, self._token.written_at):
-                token = await self._circuit.call(self._store.read)
-                if token is None:
-                    return None
-                scrubber.learn(token.value)
-                self._token = token
-                log.info("token read", step="read", generation=token.generation)
-            await self._seen(self._token)
-            return self._token
+            if found != known:
+                scrubber.learn(found.value)
+                self._token = found
+                log.info("token read", step="read", generation=found.generation)
+            await self._seen(found)
+            return found
 
     def findings(self) -> list[dict[str, Any]]:
         """Tell that there is no token where we look: nobody has logged in yet, or it is the wrong place."""

@@ -42,7 +42,8 @@ def test_a_flood_of_forged_announcements_is_bounded() -> None:
     async def story(clock: VirtualClock) -> tuple[int, int]:
         queue, most = Queue(), 0
 
-        async def look() -> AccessToken:
+        async def look(announced: int = 0) -> AccessToken:
+            del announced
             return AccessToken(access_token(), 7, START)
 
         reader = InboxReader(
