@@ -309,24 +309,30 @@ class Feed:
 
     # ---- packets ----------------------------------------------------------------------------------------------------
 
-    def pass_on(self, link: Link, packets: Packets) -> None:
-        """Pass packets on: all of them when one socket flows alone, else each once."""
+    def pass_on(self, link: Link, packets: Packets, segments: bytearray) -> None:
+        """Pass a frame's packets on: all of them when one socket flows alone, else each once."""
         confluence = self._lanes[link.lane].confluence
-        if confluence.calm:
-            self._pass(link.lane, packets)
-        else:
+        if not confluence.calm:
             self._pass(link.lane, confluence.merge(link.socket, packets, self.monotonic()))
             self._note_covered()
+        elif self._move is not None:
+            self._pass(link.lane, packets)
+        else:
+            self._publish(packets, segments)
 
     def _pass(self, lane: int, packets: Packets) -> None:
         if self._move is not None:
             packets = self._move.merge(lane, packets, self.monotonic())
-        self._publish(packets)
+        self._publish_some(packets)
 
-    def _publish(self, packets: Packets) -> None:
+    def _publish_some(self, packets: Packets) -> None:
         if packets:
-            self._ticks.update([token & 0xFF for token, _ in packets])
-            self.bus.publish(packets)
+            self._publish(packets, bytearray(token & 0xFF for token, _ in packets))
+
+    def _publish(self, packets: Packets, segments: bytearray) -> None:
+        for segment in set(segments):
+            self._ticks[segment] += segments.count(segment)
+        self.bus.publish(packets)
 
     def _note_covered(self) -> None:
         for link in self.open_links:
@@ -373,12 +379,12 @@ class Feed:
                     self._tell(lane, change)
 
     def _finish_move(self, move: Move, now: float) -> None:
-        self._publish(move.expire(now))
+        self._publish_some(move.expire(now))
         if move.told:
             if now > move.ends_at:
                 self._move = None
         elif move.arrived(now):
-            self._publish(move.leave(now))
+            self._publish_some(move.leave(now))
             if self.subscriptions.lanes > move.from_lane:
                 self._tell(move.from_lane, LaneChange(gone=set(move.tokens)))
             else:

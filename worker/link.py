@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 from kite_relay.domain.handover_types import Closed, DialFailed, DialOpened, DialRejected, Report, TokenId
-from kite_relay.domain.ticks import FrameError, split
+from kite_relay.domain.ticks import FrameError, dissect
 from kite_relay.domain.token import AccessToken
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Link:
         if len(data) == 1:
             return
         try:
-            packets = split(data)
+            packets, segments = dissect(data)
         except FrameError as error:
             feed.watcher.on_rejected_frame(error.reason.value)
             return
@@ -97,7 +97,7 @@ class Link:
             if not self.delivered:
                 self.delivered = True
                 feed.first_packet(self)
-            feed.pass_on(self, packets)
+            feed.pass_on(self, packets, segments)
 
     def text(self, text: str) -> None:
         """A text frame came."""

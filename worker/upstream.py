@@ -210,9 +210,13 @@ def _raw_ticker() -> Any:
             super().__init__(api_key, access_token, root=root, reconnect_max_tries=NO_RETRY)
 
         def connect(self) -> None:
-            """Do what KiteTicker.connect does, with a TLS context that verifies."""
+            """Do what KiteTicker.connect does, with a TLS context that verifies, and every message straight to us.
+
+            KiteTicker's own reading of a text frame raises, and so drops the socket, when its JSON is no object.
+            """
             headers = {"X-Kite-Version": "3"}
             self._create_connection(self.socket_url, useragent=self._user_agent(), headers=headers)
+            self.factory.on_message = self.on_message
             self.factory.startedConnecting = self._started
             context = trust(urlsplit(self.root).hostname or "") if self.factory.isSecure else None
             connectWS(self.factory, contextFactory=context, timeout=self.connect_timeout)
@@ -227,8 +231,5 @@ def _raw_ticker() -> Any:
 
         def _started(self, connector: Any) -> None:
             self.connector = connector
-
-        def _parse_text_message(self, _: bytes) -> None:
-            """Leave text frames alone: the official one raises, and so drops the socket, when JSON is no object."""
 
     return RawTicker

@@ -20,6 +20,7 @@ from kite_relay.domain.ticks import (
     cut,
     decode,
     decode_packet,
+    dissect,
     index,
     join,
     mode_of,
@@ -121,6 +122,7 @@ def test_a_run_of_equal_packets_is_taken_apart_like_any_other(count: int) -> Non
         frame = join(packets)
         assert [packet for _, packet in split(frame)] == packets
         assert split(frame) == [(token, frame[at : at + size]) for token, at, size in index(frame)]
+        assert list(dissect(frame)[1]) == [packet[3] for packet in packets]
         for broken in (frame[:-1], frame + b"\0"):
             with pytest.raises(FrameError) as ours:
                 split(broken)

@@ -127,43 +127,65 @@ def split(frame: bytes) -> list[tuple[int, bytes]]:
     Raises:
         FrameError: as `index`.
     """
+    return dissect(frame)[0]
+
+
+def dissect(frame: bytes) -> tuple[list[tuple[int, bytes]], bytearray]:
+    """Take a frame apart as `split` does; gives the segment of each packet, too: the last byte of its token.
+
+    Raises:
+        FrameError: as `index`.
+    """
+    found: list[tuple[int, bytes]] = []
+    segments = bytearray()
     size = len(frame)
     if size <= len(HEARTBEAT):
-        return []
-    found: list[tuple[int, bytes]] = []
+        return found, segments
     place = 2
     try:
         (left,) = _COUNT.unpack_from(frame)
         while left:
             count = min(left, RUN)
             left -= count
-            length, _ = _HEAD.unpack_from(frame, place)
-            end = place + count * (2 + length)
-            if count >= FEW and end <= size and length >= MIN_PACKET:
-                heads, bodies = _run(length, count)
-                head = heads(frame, place)
-                if head[::2].count(length) == count:
-                    found += zip(head[1::2], bodies(frame, place), strict=True)
-                    place = end
-                    continue
-            place = _split_singly(frame, place, count, found)
+            end = _take_run(frame, place, count, found, segments) if count >= FEW else 0
+            place = end or _take_singly(frame, place, count, found, segments)
     except StructError:
         place = -1
     if place != size:
         index(frame)  # says what is wrong with it
-    return found
+    return found, segments
+
+
+def _take_run(frame: bytes, place: int, count: int, found: list[tuple[int, bytes]], segments: bytearray) -> int:
+    """Take packets of one length together; returns where the next one begins, 0 if they have several lengths.
+
+    Raises:
+        struct.error: the frame ends before the first of them does.
+    """
+    length: int = _COUNT.unpack_from(frame, place)[0]
+    step = 2 + length
+    end = place + count * step
+    if length < MIN_PACKET or end > len(frame):
+        return 0
+    for byte in (place, place + 1):
+        if frame[byte:end:step] != frame[byte : byte + 1] * count:
+            return 0
+    tokens, packets = _run(length, count)
+    found += zip(tokens(frame, place), packets(frame, place), strict=True)
+    segments += frame[place + 5 : end : step]
+    return end
 
 
 @lru_cache(maxsize=256)
 def _run(length: int, count: int) -> tuple[Callable[..., tuple[int, ...]], Callable[..., tuple[bytes, ...]]]:
-    """Give what reads lengths and tokens, and what reads the packets, of so many packets of one length."""
+    """Give what reads the tokens, and what reads the packets, of so many packets of one length."""
     return (
-        Struct(">" + f"HI{length - 4}x" * count).unpack_from,
+        Struct(">" + f"2xI{length - 4}x" * count).unpack_from,
         Struct(">" + f"2x{length}s" * count).unpack_from,
     )
 
 
-def _split_singly(frame: bytes, place: int, count: int, found: list[tuple[int, bytes]]) -> int:
+def _take_singly(frame: bytes, place: int, count: int, found: list[tuple[int, bytes]], segments: bytearray) -> int:
     """Take packets of any lengths; returns where the next one begins.
 
     Raises:
@@ -176,6 +198,7 @@ def _split_singly(frame: bytes, place: int, count: int, found: list[tuple[int, b
             raise StructError
         place += 2
         found.append((token, frame[place : place + length]))
+        segments.append(token & 0xFF)
         place += length
     return place
 
