@@ -35,7 +35,7 @@ class Move:
         """Whether the old lane was told to stop."""
         self.ends_at = now + DEADLINE_SECONDS
         awaited = [token for token in plan if token in latest]
-        self._overlap = Overlap(latest, modes, alone=False, awaited=awaited, now=now)
+        self._overlap = Overlap(latest, modes, alone=False, awaited=awaited)
 
     def merge(self, lane: int, packets: Packets, now: float) -> Packets:
         """Return what to pass on of a lane's packets."""

@@ -214,8 +214,9 @@ def test_a_new_socket_whose_stream_differs_begins_anew_with_what_is_news() -> No
     """Not with an older packet, nor with a shorter form of the last one."""
     lane = Lane(last=packet(QUOTE, 5, volume=50), mode=Mode.QUOTE)
     lane.open(1, 2)
+    lane.bring(2, packet(QUOTE, 4, volume=40))
     lane.now += RAISE_SECONDS
-    lane.bring(2, packet(QUOTE, 4, volume=40), packet(QUOTE, 5, volume=50)[:LTP], packet(QUOTE, 6, volume=60))
+    lane.bring(2, packet(QUOTE, 5, volume=50)[:LTP], packet(QUOTE, 6, volume=60))
     assert lane.close(1) == [packet(QUOTE, 6, volume=60)]
     assert lane.bring(2, packet(QUOTE, 7, volume=70)) == [packet(QUOTE, 7, volume=70)]
 
@@ -346,8 +347,20 @@ def test_a_packet_shorter_than_its_mode_waits_a_second_for_the_raised_mode() -> 
     assert lane.bring(1, news[:QUOTE], news) == [news]
     lane = Lane(Mode.FULL, packet(FULL, 1, time=1, volume=1))
     lane.open(1)
+    assert lane.bring(1, news[:QUOTE]) == []
     lane.now += RAISE_SECONDS
     assert lane.bring(1, news[:QUOTE]) == [news[:QUOTE]], "the mode is not raised after all"
+
+
+def test_a_new_socket_that_begins_late_has_its_second_for_the_raised_mode_then() -> None:
+    """Kite took its time to answer: the quote that the answer begins with is no news, and nothing comes twice."""
+    first = packet(FULL, 1, time=1, volume=1)
+    lane = Lane(Mode.FULL, first)
+    lane.open(1, 2)
+    lane.now += 3 * RAISE_SECONDS
+    assert lane.bring(2, first[:QUOTE], first) == []
+    assert lane.confluence.covers(2)
+    assert lane.close(1) == []
 
 
 def test_a_packet_longer_than_its_mode_is_cut() -> None:

@@ -24,7 +24,7 @@ Packets = Sequence[Packet]
 HOLD_SECONDS = 0.5
 """How far the old socket may be behind the new one without a loss; how long a silent one can delay a packet."""
 RAISE_SECONDS = 1.0
-"""How long a new socket's packets may be shorter than the wanted mode before they are passed on all the same."""
+"""How long after its first packet a new socket may deliver shorter ones than wanted before they are passed on."""
 TAIL_SECONDS = 10.0
 """How long after the old socket went the new one's late packets are still recognised."""
 MOST_KEPT = 256
@@ -182,7 +182,6 @@ class Overlap:
         modes: the mode each is wanted in: a fresh subscription begins in quote mode, whatever is wanted.
         alone: there is no old socket: only what was passed on already is held back.
         awaited: the instruments that the new socket must deliver before it has taken the old one's place.
-        now: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -192,13 +191,12 @@ class Overlap:
         *,
         alone: bool,
         awaited: Iterable[int],
-        now: float,
     ) -> None:
         self.alone = alone
         self._latest = latest
         self._modes = modes
         self._awaited = set(awaited)
-        self._raised_by = now + RAISE_SECONDS
+        self._raised_by: float | None = None
         self._strands: dict[int, Strand] = {}
         self._keeping: dict[int, float] = {}
         """The instruments whose packets are kept back, and since when."""
@@ -225,6 +223,8 @@ class Overlap:
         """Return what to pass on after these packets of the new socket."""
         if self.alone and self._free.issuperset(map(_TOKEN, packets)):
             return packets
+        if self._raised_by is None:
+            self._raised_by = now + RAISE_SECONDS
         passed: list[Packet] = []
         for token, packet in self._cut(packets):
             if token in self._free:
@@ -303,7 +303,7 @@ class Confluence:
         """A socket will deliver these instruments from now on."""
         alone = not self._members
         awaited = [token for token in wanted if token in self._latest]
-        self._stages[socket] = Overlap(self._latest, self._modes, alone=alone, awaited=awaited, now=now)
+        self._stages[socket] = Overlap(self._latest, self._modes, alone=alone, awaited=awaited)
         if alone:
             self._ends[socket] = now + TAIL_SECONDS
         self._members.append(socket)
