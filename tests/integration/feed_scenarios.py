@@ -8,121 +8,23 @@ Run as a process: the reactor that KiteTicker lives on can be installed once in 
 import asyncio
 import json
 import os
-import random
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from kite_relay.adapters.clock import SystemClock
-from kite_relay.domain.errors import LimitExceededError
-from kite_relay.domain.handover_types import Limits
 from kite_relay.domain.ticks import Mode
-from kite_relay.domain.token import AccessToken
-from tests.fakes.kite_lines import Recorder
+from tests.fakes.relay_world import HandParameters
 from tests.fakes.tls import make_certificate, tls_door
+from tests.integration.feed_stage import LONG, Client, Stage
 from tools.simulator import Simulator
 from tools.simulator.catalog import NSE
 from tools.simulator.packets import Tally
-from tools.simulator.server import API_KEY
-from worker.feed import Feed
-from worker.upstream import KiteUpstream, install_reactor, release_reactor
-
-LONG = 20.0
-
-
-class Ear(Recorder):
-    """Counts losses and duplicates of what the feed passes on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tally = Tally()
-        self.tokens: set[int] = set()
-
-    def on_packets(self, packets: Sequence[tuple[int, bytes]]) -> None:
-        """Count packets of the bus."""
-        for token, packet in packets:
-            self.tally.packet(packet)
-            self.tokens.add(token)
-
-
-class Stage:
-    """A simulator and a feed that dials it."""
-
-    def __init__(self, sim: Simulator, root: str | None = None) -> None:
-        self.sim = sim
-        self.ear = Ear()
-        self.most_sockets = 0
-        self._generation = 0
-        loop = asyncio.get_running_loop()
-        self.feed = Feed(
-            upstream=KiteUpstream(API_KEY, root or sim.ticker_root),
-            clock=SystemClock(),
-            roll=random.random,
-            watcher=self.ear,
-            later=loop.call_later,
-            limits=Limits(liveness=2.0),
-        )
-        self.feed.bus.attach(self.ear)
-        self._ticker = asyncio.ensure_future(self._tick())
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(0.05)
-            self.feed.tick()
-            self.most_sockets = max(self.most_sockets, len(self.sim.state()["sockets"]))
-
-    def want(self, count: int, mode: Mode = Mode.QUOTE) -> list[int]:
-        """Want so many of the simulator's instruments."""
-        tokens = list(self.sim.market.catalog.by_token)[:count]
-        self.feed.bus.want("test", dict.fromkeys(tokens, mode))
-        return tokens
-
-    def mint(self) -> AccessToken:
-        """Log in: the new token goes to the feed, and Kite's REST side knows it."""
-        self._generation += 1
-        token = AccessToken(self.sim.mint()["access_token"], self._generation, datetime.now(UTC))
-        self.feed.token_seen(token)
-        self.feed.probed(token, answer=True)
-        return token
-
-    async def until(self, what: Callable[[], bool]) -> None:
-        """Wait until something is so."""
-        async with asyncio.timeout(LONG):
-            while not what():  # noqa: ASYNC110 - what is waited for is in the simulator, which has no events
-                await asyncio.sleep(0.01)
-
-    async def start(self) -> None:
-        """Bring the first generation to life; the snapshots that begin it are not counted."""
-        self.mint()
-        await self.settle()
-        await asyncio.sleep(0.3)
-        self.ear.tally = Tally()
-
-    async def settle(self) -> None:
-        """Wait until every lane flows and no socket is left over."""
-        await self.until(lambda: self.feed.live and len(self.feed.links) == self.feed.state.lanes)
-
-    def result(self) -> dict[str, Any]:
-        """Give the counts."""
-        tally = self.ear.tally
-        gaps = [args[1] for args in self.ear.named("on_gap")]
-        return {
-            "packets": tally.packets,
-            "lost": tally.lost,
-            "duplicates": tally.duplicates,
-            "gaps": gaps,
-            "most_sockets": self.most_sockets,
-            "live": self.feed.live,
-        }
-
-    async def end(self) -> None:
-        """Close everything."""
-        self._ticker.cancel()
-        self.feed.stop()
-        await self.until(lambda: not self.feed.links)
+from worker.relay import Relay
+from worker.relay_settings import RelaySettings
+from worker.upstream import install_reactor, release_reactor
 
 
 async def moves(sim: Simulator) -> dict[str, Any]:
@@ -186,8 +88,65 @@ async def three_lanes(sim: Simulator) -> dict[str, Any]:
     return stage.result() | {"orders": len(orders)}
 
 
+async def full_house(sim: Simulator) -> dict[str, Any]:
+    """All that Kite carries is wanted; a client of the relay asks for two more, then for an old one."""
+    sim.pace(0.5, 5.0)
+    stage = Stage(sim)
+    tokens = list(sim.market.catalog.by_token)
+    shares = [token for token in tokens if token & 0xFF == NSE][:100]
+    others = [token for token in tokens if token not in shares]
+    stage.feed.bus.want("others", dict.fromkeys(others[:8900], Mode.LTP))
+    parameters = HandParameters()
+    keys = [parameters.make(name) for name in ("steady", "greedy")]
+    async with Relay(stage.feed.bus, parameters, RelaySettings(port=0), SystemClock()) as relay:
+        steady = Client(relay, keys[0], shares)
+        await stage.until(lambda: len(stage.feed.subscriptions.modes) == 9000)
+        await stage.start()
+        await stage.until(lambda: len(steady.tally.last) == len(shares))
+        before = sim.state()["sockets"]
+        steady.tally = Tally()
+        greedy = Client(relay, keys[1], others[8900:8902])
+        await stage.until(lambda: bool(greedy.errors))
+        greedy.ask(shares[:1])
+        await stage.until(lambda: greedy.tally.packets > 0 and steady.tally.packets > len(shares))
+        after = sim.state()["sockets"]
+        clients = {"steady": steady.result(), "greedy": greedy.result()}
+        for each in (steady, greedy):
+            each.ticker.stop_retry()
+            each.ticker.close()
+        await stage.end()
+    sockets = [[(each["socket"], each["instruments"]) for each in state] for state in (before, after)]
+    return stage.result() | {"live": True, "clients": clients, "sockets": sockets}
+
+
+async def late_target(sim: Simulator) -> dict[str, Any]:
+    """The connection that instruments move to takes no word for a while: the one that they leave must carry them on."""
+    sim.pace(2.0, 10.0)
+    stage = Stage(sim, liveness=LONG)
+    tokens = [token for token in sim.market.catalog.by_token if token & 0xFF == NSE][:3200]
+    stage.feed.bus.want("leaves", dict.fromkeys(tokens[:3000], Mode.FULL))
+    stage.feed.bus.want("stays", dict.fromkeys(tokens[3000:], Mode.FULL))
+    await stage.start()
+    await stage.until(lambda: len(stage.ear.tokens) == len(tokens))
+    target = min(each["socket"] for each in sim.state()["sockets"])
+    stage.feed.bus.want("leaves", {})
+    stage.feed.flush()
+    stage.ear.tally = Tally()
+    await stage.until(lambda: sum(each["instruments"] for each in sim.state()["sockets"]) == 200)
+    sim.blackhole(socket=target)
+    await stage.until(lambda: set(stage.feed.subscriptions.lane_of.values()) == {0})
+    await asyncio.sleep(1.0)
+    carried = [each["instruments"] for each in sim.state()["sockets"]]
+    sim.calm()
+    await stage.until(lambda: len(sim.state()["sockets"]) == 1 and stage.feed.state.lanes == 1)
+    await asyncio.sleep(1.0)
+    moved = [each["instruments"] for each in sim.state()["sockets"]]
+    await stage.end()
+    return stage.result() | {"carried": carried, "moved": moved}
+
+
 async def rebalance(sim: Simulator) -> dict[str, Any]:
-    """One of two clients leaves: what is left moves to one connection; then someone asks for more than Kite carries."""
+    """One of two clients leaves: what is left moves to one connection."""
     sim.pace(2.0, 10.0)
     stage = Stage(sim)
     tokens = [token for token in sim.market.catalog.by_token if token & 0xFF == NSE][:3200]
@@ -202,17 +161,12 @@ async def rebalance(sim: Simulator) -> dict[str, Any]:
     stage.ear.tally = Tally()
     stage.feed.bus.want("leaves", {})
     await stage.until(lambda: len(sim.state()["sockets"]) == 1 and stage.feed.state.lanes == 1)
-    refused = False
-    try:
-        stage.feed.bus.want("greedy", dict.fromkeys(range(9000), Mode.LTP))
-    except LimitExceededError:
-        refused = True
     await asyncio.sleep(0.3)
     stage.ear.tokens.clear()
     await stage.until(lambda: stage.ear.tokens == kept.keys())
     carried = [each["instruments"] for each in sim.state()["sockets"]]
     await stage.end()
-    return stage.result() | {"sockets_before": len(before), "carried": carried, "refused": refused}
+    return stage.result() | {"sockets_before": len(before), "carried": carried}
 
 
 async def certificates(sim: Simulator) -> dict[str, Any]:
@@ -285,9 +239,9 @@ async def malformed(sim: Simulator) -> dict[str, Any]:
     return stage.result() | {"kept": kept}
 
 
+STORIES = (moves, index_packets, killed, three_lanes, full_house, rebalance, late_target, certificates, half_open)
 SCENARIOS: dict[str, Callable[[Simulator], Awaitable[dict[str, Any]]]] = {
-    each.__name__: each
-    for each in (moves, index_packets, killed, three_lanes, rebalance, certificates, half_open, rejected, malformed)
+    each.__name__: each for each in (*STORIES, rejected, malformed)
 }
 
 

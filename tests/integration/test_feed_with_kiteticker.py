@@ -57,12 +57,33 @@ def test_seven_thousand_instruments_move_lane_by_lane() -> None:
 
 @pytest.mark.promise(10)
 def test_a_client_that_leaves_frees_a_connection_and_nobody_misses_a_tick() -> None:
-    """400 instruments on two connections end on one; whoever wants more than 9000 is refused, and disturbs nothing."""
+    """400 instruments on two connections end on one."""
     result = play("rebalance")
     assert result["sockets_before"] == 2
     assert result["carried"] == [400]
-    assert result["refused"]
     assert (result["lost"], result["duplicates"], result["gaps"]) == (0, 0, [])
+
+
+def test_instruments_leave_a_connection_only_when_the_other_one_delivers_them() -> None:
+    """It answers a second late: until then nothing is unsubscribed, and not a tick is missed."""
+    result = play("late_target")
+    assert result["carried"] == [0, 200]
+    assert result["moved"] == [200]
+    assert result["packets"] > 200
+    assert (result["lost"], result["duplicates"], result["gaps"]) == (0, 0, [])
+
+
+@pytest.mark.promise(10)
+def test_who_asks_for_more_than_kite_carries_is_refused_and_nobody_else_notices() -> None:
+    """The official client at the relay reads why, and may ask for less; the ticks of another one flow on."""
+    result = play("full_house")
+    (refusal,) = result["clients"]["greedy"].pop("errors")
+    assert refusal.startswith("limit: Kite carries at most 9000 instruments for one API key")
+    assert result["clients"]["greedy"] == {"closes": 0, "lost": 0, "duplicates": 0}
+    assert result["clients"]["steady"] == {"errors": [], "closes": 0, "lost": 0, "duplicates": 0}
+    before, after = result["sockets"]
+    assert before == after
+    assert [instruments for _, instruments in after] == [3000, 3000, 3000]
 
 
 def test_a_server_that_the_system_does_not_know_gets_no_token() -> None:
