@@ -196,6 +196,8 @@ def _raw_ticker() -> Any:
     from kiteconnect import KiteTicker  # noqa: PLC0415 - after install_reactor
     from twisted.internet import ssl  # noqa: PLC0415 - after install_reactor
 
+    from worker.upstream_wire import QuickProtocol  # noqa: PLC0415 - after install_reactor
+
     @functools.cache
     def trust(host: str) -> Any:
         """Read the system's certificates once: that takes 25 ms, in which no tick would be read, at every dial."""
@@ -216,6 +218,7 @@ def _raw_ticker() -> Any:
             """
             headers = {"X-Kite-Version": "3"}
             self._create_connection(self.socket_url, useragent=self._user_agent(), headers=headers)
+            self.factory.protocol = QuickProtocol
             self.factory.on_message = self.on_message
             self.factory.startedConnecting = self._started
             context = trust(urlsplit(self.root).hostname or "") if self.factory.isSecure else None

@@ -1,4 +1,4 @@
-"""Our decoder against the official Python client's, on valid frames."""
+"""Our reading of packets and of the wire against the official Python client's."""
 
 import os
 import subprocess
@@ -16,13 +16,24 @@ def test_our_decoder_agrees_with_the_official_one(
 ) -> None:
     """No difference but the documented one: our times are aware."""
     frames = at_scale(20_000, 100_000)
-    script = Path(__file__).with_name("official_parser.py")
-    done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, str(script), str(frames), "7"],
+    done = compare("official_parser.py", frames)
+    measured("compared with the official parser", done.stdout.strip())
+    assert done.stdout == f"{frames} frames, 0 differences\n", done.stderr
+
+
+def test_we_read_a_connection_as_autobahn_does() -> None:
+    """Whatever comes, cut anywhere: the same messages, answers and end."""
+    done = compare("official_reader.py", 1000)
+    assert done.stdout == "1000 streams, 0 differences\n", done.stderr
+
+
+def compare(program: str, count: int) -> subprocess.CompletedProcess[str]:
+    """Run a program that compares, on so many random cases."""
+    script = Path(__file__).with_name(program)
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(script), str(count), "7"],
         env={**os.environ, "TZ": "Asia/Kolkata"},
         capture_output=True,
         text=True,
         check=False,
     )
-    measured("compared with the official parser", done.stdout.strip())
-    assert done.stdout == f"{frames} frames, 0 differences\n", done.stderr
