@@ -113,7 +113,7 @@ coverage: env ## Hold the domain to its unit tests: they take every branch of it
 coverage-all: $(STACK) coverage ## Then more tests: hold core, functions and worker to 90 %, and tell what tools have
 	@$(MEASURED) $(OTHERS) $(filter-out tests/unit,$(COVERED))
 	@$(DEV)/coverage combine --quiet --append
-	@for part in core functions worker; do $(DEV)/coverage report --include="$$part/*" --fail-under=90; done
+	@for part in core functions worker; do $(DEV)/coverage report --include="$$part/*" --fail-under=90 || exit 1; done
 	@$(DEV)/coverage report --include='tools/*' | tail -1
 
 .PHONY: mutants
