@@ -168,11 +168,12 @@ async def change_the_key(stack: DevStack, account: Account) -> None:
     old, before = json.loads(stack.home.key.read_text()), len(stack.recorder.calls)
 
     async def used() -> bool:
-        new = json.loads(stack.home.key.read_text())
-        return any(call.access_key == new["AccessKeyId"] for call in calls[before:])
+        """Tell of the client that asks least often: while it takes the new key, its other calls go by the old one."""
+        new = json.loads(stack.home.key.read_text())["AccessKeyId"]
+        return any(call.access_key == new and call.action == "sqs:ReceiveMessage" for call in calls[before:])
 
     def wait(seconds: float) -> None:
-        waiting = stack.wait_until("the first call under the new key", used) if seconds > 60 else asyncio.sleep(0.1)
+        waiting = stack.wait_until("the first poll under the new key", used) if seconds > 60 else asyncio.sleep(0.1)
         asyncio.run_coroutine_threadsafe(waiting, loop).result()
 
     new = await asyncio.to_thread(stack.rotation(print, Patience(sleep=wait)).run)
