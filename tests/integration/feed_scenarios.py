@@ -116,7 +116,7 @@ async def full_house(sim: Simulator) -> dict[str, Any]:
             each.ticker.close()
         await stage.end()
     sockets = [[(each["socket"], each["instruments"]) for each in state] for state in (before, after)]
-    return stage.result() | {"live": True, "clients": clients, "sockets": sockets}
+    return stage.result() | {"clients": clients, "sockets": sockets}
 
 
 async def late_target(sim: Simulator) -> dict[str, Any]:
