@@ -104,5 +104,4 @@ export const EVENT = {
   silent: "Kite fell silent",
   lost: "Connection lost",
   logout: "Logged out",
-  cli: "Set by the command line",
 };
