@@ -29,6 +29,7 @@ class Web:
     """What the addresses answer."""
 
     def __init__(self) -> None:
+        self.now = NOW
         self.skew = timedelta(0)
         self.answers: dict[str, Answer] = {
             f"{PAGE}/login": Answer(
@@ -41,7 +42,7 @@ class Web:
     def ask(self, url: str) -> Answer:
         """Answer."""
         if url == "https://api.kite.trade/":
-            return Answer(200, {"date": format_datetime(NOW - self.skew, usegmt=True)}, "")
+            return Answer(200, {"date": format_datetime(self.now - self.skew, usegmt=True)}, "")
         if url not in self.answers:
             raise WillPassError(f"{url} does not answer")
         return self.answers[url]
@@ -53,9 +54,9 @@ class Ward:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = folder / ".env"
         file = EnvFile(path, SystemClock(), lambda _: None)
-        parameters = FileParameters(file)
-        parameters.write("api_key", "key12345", secret=True)
-        parameters.write("api_secret", SECRET, secret=True)
+        self.parameters = FileParameters(file)
+        self.parameters.write("api_key", "key12345", secret=True)
+        self.parameters.write("api_secret", SECRET, secret=True)
         FileTokenStore(file).write("token-of-today")
         self.board = SqliteBoard(path.with_name(".env.board"), SystemClock())
         self.web = Web()
@@ -83,8 +84,8 @@ class Ward:
 
     def patient(self) -> Patient:
         """Bring the patient."""
-        end = NOW + timedelta(days=self.days_left, minutes=1)
-        return Patient(lambda: self.variables, self.web.ask, lambda _host, _port: end, lambda: NOW)
+        end = self.web.now + timedelta(days=self.days_left, minutes=1)
+        return Patient(lambda: self.variables, self.web.ask, lambda _host, _port: end, lambda: self.web.now)
 
     def results(self) -> Mapping[str, Result]:
         """Examine it."""
@@ -113,6 +114,31 @@ def test_a_dead_token_asks_for_a_login(ward: Ward) -> None:
     result = ward.results()["token"]
     assert (result.tone, result.code) == ("bad", 3)
     assert "kite-relay login" in result.fix
+
+
+@pytest.mark.parametrize("now", [datetime(2026, 11, 24, 6, 30, tzinfo=UTC), datetime(2026, 11, 25, 0, 45, tzinfo=UTC)])
+def test_a_dead_token_asks_for_nothing_while_no_login_helps(
+    ward: Ward, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a holiday, and early in the morning, `status` is at rest too: both end with 0, and tell when to log in."""
+    ward.verdict = TokenRejectedError("Kite answered 403")
+    ward.web.now = now
+    ward.beat(1, heartbeat_at=now)
+    result = ward.results()["token"]
+    assert (result.tone, result.code) == ("soft", 0)
+    assert result.fix == f"Log in {'tomorrow ' if now.day == 24 else ''}7:35 AM or later: `kite-relay login`"
+    monkeypatch.setattr(doctor, "Patient", lambda _: ward.patient())
+    assert CliRunner().invoke(main.app, ["doctor"]).exit_code == 0
+
+
+def test_a_session_that_the_operator_declared_makes_a_login_needed(ward: Ward) -> None:
+    """The doctor goes by the same calendar as the status."""
+    ward.verdict = TokenRejectedError("Kite answered 403")
+    ward.web.now = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+    told = {"date": "2026-11-24", "open": True, "name": "Opened after all", "kind": "special", "sessions": "normal"}
+    document = {"overrides": [{**told, "author": "operator", "at": "2026-11-23T18:00:00+05:30"}]}
+    ward.parameters.write("market_overrides", json.dumps(document), secret=False)
+    assert ward.results()["token"].code == 3
 
 
 def test_kites_trouble_is_not_the_tokens(ward: Ward) -> None:

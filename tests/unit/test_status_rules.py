@@ -263,16 +263,39 @@ def last_evening(worker: str = "connected, no tick for 10 min") -> Health:
 @pytest.mark.parametrize(
     ("now", "words"),
     [
+        ("2026-11-27 07:45", "the market is closed and opens 09:15 IST"),
         ("2026-11-27 09:05", "the market is in its pre-open and opens 09:15 IST"),
-        ("2026-11-27 15:50", "the market is in its post-close session and opens Monday 09:15 IST"),
-        ("2026-11-28 12:00", "the market is closed and opens Monday 09:15 IST"),
-        ("2026-12-25 10:00", "the market is closed for Christmas and opens Monday 09:15 IST"),
     ],
 )
 def test_all_being_ready_the_verdict_says_what_is_waited_for(now: str, words: str) -> None:
     """The market's phase, and when it opens."""
     ready = assess(at(ist(now), worker="connected, no tick for 10 min"))
-    assert ready.verdict.startswith(f"Ready: {words}. The token from 07:40 IST should last until tomorrow 06:00 IST.")
+    assert ready.verdict == f"Ready: {words}. The token from 07:40 IST should last until tomorrow 06:00 IST."
+
+
+@pytest.mark.parametrize(
+    ("now", "words", "login"),
+    [
+        ("2026-11-27 15:50", "the market is in its post-close session and opens Monday 09:15 IST", "Monday"),
+        ("2026-11-26 20:00", "the market is closed and opens tomorrow 09:15 IST", "tomorrow"),
+        ("2026-11-28 12:00", "the market is closed and opens Monday 09:15 IST", "Monday"),
+        ("2026-12-25 10:00", "the market is closed for Christmas and opens Monday 09:15 IST", "Monday"),
+    ],
+)
+def test_a_token_that_dies_before_the_next_session_is_not_ready_for_it(now: str, words: str, login: str) -> None:
+    """Nothing is to be done, and the next session needs a login of its own."""
+    resting = assess(at(ist(now), worker="connected, no tick for 10 min"))
+    assert resting.status is Status.IDLE
+    assert resting.verdict == (
+        f"Resting: {words}. The token from 07:40 IST should last until tomorrow 06:00 IST; "
+        f"no login is worth it before {login} 07:35 IST."
+    )
+
+
+def test_yesterdays_token_is_not_ready_for_today() -> None:
+    """At 5:00 it is good for another hour."""
+    early = assess(at(ist("2026-11-27 05:00"), worker="connected, no tick for 10 min"))
+    assert early.verdict.endswith("should last until 06:00 IST; no login is worth it before 07:35 IST.")
 
 
 def test_where_no_login_is_worth_it_the_verdict_says_from_when_on_it_is() -> None:

@@ -11,10 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from kite_relay import __version__
 from kite_relay.adapters.aws import aws_errors
-from kite_relay.adapters.calendar import load_calendar
+from kite_relay.adapters.calendar import CalendarSource, load_calendar
 from kite_relay.adapters.kite_rest import KiteRest
 from kite_relay.domain.errors import KiteRelayError, TokenRejectedError, WillPassError
-from kite_relay.domain.status_market import CALENDAR_WARNING
+from kite_relay.domain.status_market import CALENDAR_WARNING, MarketFacts
+from kite_relay.domain.status_rules import login_words
 from kite_relay.domain.status_worker import SILENT_AFTER, SKEW_ERROR, SKEW_WARNING
 from kite_relay.domain.token import IST
 from kite_relay.logging import scrubber
@@ -26,14 +27,14 @@ from tools.cli.style import ago
 
 EGRESS = "https://checkip.amazonaws.com"
 TLS_WARNED, TLS_BAD = timedelta(days=21), timedelta(days=5)
-LOG_IN = "Log in: `kite-relay login`"
+LOGIN = "`kite-relay login`"
 START = "Start the worker: `docker compose up -d` on its machine, then read its log"
 SERVE = "Start everything: `kite-relay serve`; PUBLIC_URL tells where its pages are, if not at the usual port"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check found. `tone`: good, warn, bad, or soft when it does not apply here."""
+    """What a check found. `tone`: good, warn, bad, or soft when it does not matter here and now."""
 
     name: str
     tone: str
@@ -85,13 +86,23 @@ def _run(check: Check, patient: Patient) -> Result:
     try:
         tone, detail, better = check.run(patient)
     except TokenRejectedError as error:
-        return Result(check.name, "bad", str(error), LOG_IN, Exits.NEEDS_LOGIN)
+        return _without_token(check, patient, str(error))
     except KiteRelayError as error:
         code = Exits.DEGRADED if isinstance(error, WillPassError) else exit_for(error)
         return Result(check.name, "bad", str(error), _fix(check, patient), code)
     if tone != "bad":
         return Result(check.name, tone, detail, better)
     return Result(check.name, tone, detail, better or _fix(check, patient), check.code)
+
+
+def _without_token(check: Check, patient: Patient, detail: str) -> Result:
+    """Ask for a login when it helps, as `status` does; at other times nobody needs to act."""
+    now = patient.now()
+    market = MarketFacts.read(CalendarSource(patient.parameters).current(now), now)
+    fix = login_words(market, now, LOGIN)
+    if market.login_helps(now):
+        return Result(check.name, "bad", detail, fix, Exits.NEEDS_LOGIN)
+    return Result(check.name, "soft", f"{detail}; none is needed now", fix)
 
 
 def _fix(check: Check, patient: Patient) -> str:
@@ -314,7 +325,7 @@ CHECKS = (
         here=SERVE,
     ),
     Check("queue", queue, "Let this identity read the queue's attributes", Exits.DEGRADED, ("identity",)),
-    Check("token", token, LOG_IN, Exits.NEEDS_LOGIN, ("parameters",)),
+    Check("token", token, f"Log in: {LOGIN}", Exits.NEEDS_LOGIN, ("parameters",)),
     Check(
         "worker",
         heartbeat,

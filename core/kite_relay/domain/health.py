@@ -93,17 +93,17 @@ def _next_action(facts: Facts, token: TokenView, findings: Sequence[Finding]) ->
         login = next((it for it in rest if it.severity is Severity.CRITICAL and it.code.startswith("token_")), None)
         return f"{first.fix}, then l{login.fix[1:]}" if login and login.fix.startswith("Log") else first.fix
     market = _market_words(facts)
-    if token.status is TokenStatus.VALID and not _login_due(facts, token):
-        return market
-    return f"{market}; l{login_words(facts)[1:]}"
-
-
-def _login_due(facts: Facts, token: TokenView) -> bool:
-    """Tell whether a token that is still good dies before today's session, so that today's login is to come."""
     start = next_login_time(facts.market, facts.now)
-    if start is None or token.expires_at is None:
-        return False
-    return start.date() == facts.now.astimezone(IST).date() and token.expires_at <= start
+    today = start is not None and start.date() == facts.now.astimezone(IST).date()
+    if token.status is TokenStatus.VALID and not (today and _dies_first(facts, token)):
+        return market
+    return f"{market}; l{login_words(facts.market, facts.now, facts.login_url)[1:]}"
+
+
+def _dies_first(facts: Facts, token: TokenView) -> bool:
+    """Tell whether a token that is still good dies before the next session, so that it is of no use any more."""
+    start = next_login_time(facts.market, facts.now)
+    return start is not None and token.expires_at is not None and token.expires_at <= start
 
 
 def _market_words(facts: Facts) -> str:
@@ -123,10 +123,11 @@ def _verdict(status: Status, facts: Facts, token: TokenView, worker: WorkerView,
     match status:
         case Status.HEALTHY:
             return f"Live: ticks are flowing. {_token_words(facts, token)}."
-        case Status.IDLE if token.status is TokenStatus.VALID:
+        case Status.IDLE if token.status is TokenStatus.VALID and not _dies_first(facts, token):
             return f"Ready: {_phase_words(facts)}. {_token_words(facts, token)}."
         case Status.IDLE:
-            why = next((f.title for f in findings if f.code.startswith("token_")), "there is no good token")
+            bad = (it.title for it in findings if it.code.startswith("token_"))
+            why = _token_words(facts, token) if token.status is TokenStatus.VALID else next(bad)
             return f"Resting: {_phase_words(facts)}. {why}; no login is worth it before {_login_moment(facts)}."
         case Status.DEGRADED:
             return (

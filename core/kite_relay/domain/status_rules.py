@@ -111,7 +111,7 @@ def _token(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Findi
     if token.status is TokenStatus.VALID:
         return
     helps = facts.market.login_helps(facts.now)
-    severity, fix = Severity.CRITICAL if helps else Severity.INFO, login_words(facts)
+    severity, fix = Severity.CRITICAL if helps else Severity.INFO, login_words(facts.market, facts.now, facts.login_url)
     match token.status:
         case TokenStatus.MISSING:
             words = "Logged out: there is no token" if token.logged_out else "There is no token yet"
@@ -136,12 +136,12 @@ def _suspect(token: TokenView, severity: Severity, fix: str, *, served: bool) ->
     return make("token_suspect", _DOUBTS[doubt], since=token.since, severity=severity, fix=fix)
 
 
-def login_words(facts: Facts) -> str:
+def login_words(market: MarketFacts, now: datetime, where: str) -> str:
     """Say when to log in, and where."""
-    start = next_login_time(facts.market, facts.now)
-    if start is None or start <= facts.now:
-        return f"Log in: {facts.login_url}"
-    return f"Log in {moment(start, facts.now)} or later: {facts.login_url}"
+    start = next_login_time(market, now)
+    if start is None or start <= now:
+        return f"Log in: {where}"
+    return f"Log in {moment(start, now)} or later: {where}"
 
 
 def _pickup(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Finding]:
