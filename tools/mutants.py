@@ -7,6 +7,7 @@ is written from it at the end.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from kite_relay.adapters.calendar import load_calendar
 from tools.marks import put_between
 
 ROOT = Path(__file__).parents[1]
+DOMAIN = ROOT / "core" / "kite_relay" / "domain"
 COPY = ROOT / ".run" / "mutants"
 RESULTS = COPY / "mutants" / "src" / "kite_relay" / "domain"
 DOCUMENT = ROOT / "docs" / "mutation.md"
@@ -45,29 +48,40 @@ def forget_survivors() -> None:
         )
 
 
-def rows() -> list[tuple[str, int, int]]:
+def counted() -> dict[str, tuple[int, int]]:
     """Count the mutants of each file that was checked to its end: all, and those that no test noticed."""
-    found = []
-    for meta in sorted(RESULTS.glob("*.py.meta")):
+    found = {}
+    for meta in RESULTS.glob("*.py.meta"):
         codes = Counter(json.loads(meta.read_text())["exit_code_by_key"].values())
         if codes and not codes[None]:
-            found.append((meta.name.removesuffix(".meta"), codes.total(), sum(codes[code] for code in UNNOTICED)))
+            found[meta.name.removesuffix(".meta")] = (codes.total(), sum(codes[code] for code in UNNOTICED))
     return found
 
 
-def table(found: list[tuple[str, int, int]]) -> str:
+def written(document: str) -> dict[str, tuple[int, int]]:
+    """Read the counts that the document has, of files that there still are."""
+    rows = re.findall(r"^\| (\w+\.py) \| (\d+) \| (\d+) \|", document, re.MULTILINE)
+    return {name: (int(checked), int(alive)) for name, checked, alive in rows if (DOMAIN / name).exists()}
+
+
+def table(counts: dict[str, tuple[int, int]]) -> str:
     """Write the counts as Markdown, with the sum."""
-    total = ("all", sum(checked for _, checked, _ in found), sum(alive for *_, alive in found))
+    total = (sum(checked for checked, _ in counts.values()), sum(alive for _, alive in counts.values()))
     lines = ["| file | mutants | survived | noticed |", "|---|---:|---:|---:|"]
     lines += [
         f"| {name} | {checked} | {alive} | {100 * (checked - alive) / checked:.1f} % |"
-        for name, checked, alive in [*found, total]
+        for name, (checked, alive) in [*sorted(counts.items()), ("all", total)]
     ]
     return "\n".join(lines) + "\n"
 
 
+def pytest_sessionstart() -> None:
+    """Take a fresh calendar (this module is a plugin of pytest's there): the process before the fork has a full one."""
+    load_calendar.cache_clear()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quickest tests first (this module is a plugin of pytest's there): most mutants are noticed by any."""
+    """Run the quickest tests first: most mutants are noticed by any."""
     known = Path("mutmut-stats.json")
     seconds = json.loads(known.read_text())["duration_by_test"] if known.exists() else {}
     items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
@@ -76,7 +90,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def main(names: list[str]) -> None:
     """Check the named files of the domain, or all; then write the table."""
     copy()
-    forget_survivors()
+    if not names:  # what is named is checked anew in any case
+        forget_survivors()
     chosen = [f"kite_relay.domain.{name}.*" for name in names]
     done = subprocess.run(
         [
@@ -93,8 +108,9 @@ def main(names: list[str]) -> None:
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # pytest's start is most of a mutant's time
         check=False,  # an interrupted run still counts for what it checked
     )
-    if found := rows():
-        DOCUMENT.write_text(put_between(DOCUMENT.read_text(), "mutants", table(found)))
+    if found := counted():
+        document = DOCUMENT.read_text()
+        DOCUMENT.write_text(put_between(document, "mutants", table(written(document) | found)))
     sys.exit(done.returncode)
 
 

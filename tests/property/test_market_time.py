@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,12 +66,6 @@ def test_trading_day_arithmetic_goes_back_the_way_it_came(day: date, count: int)
     assert CALENDAR.is_trading_day(there)
     passed = (min(start, there) + timedelta(days=n) for n in range(abs((there - start).days) + 1))
     assert sum(CALENDAR.is_trading_day(one) is True for one in passed) == abs(count) + 1
-
-
-def test_arithmetic_past_the_data_says_what_to_do() -> None:
-    """It never takes a weekday of an unknown year for a trading day."""
-    with pytest.raises(CalendarEndedError, match=r"market_sessions\.json"):
-        CALENDAR.add_trading_days(date(2026, 12, 31), 1)
 
 
 entries = st.builds(

@@ -144,7 +144,7 @@ def test_of_a_heartbeat_only_what_has_the_right_type_is_believed() -> None:
         "subscriptions": "2",
         "redis": "maybe",
         "clock_skew_seconds": "fast",
-        "clients": {"name": "bot"},
+        "clients": 2,
         "findings": [{"code": "x"}, "y"],
     }
     meant: dict[str, Any] = {
@@ -203,10 +203,10 @@ def test_what_the_worker_found_is_passed_on() -> None:
     """In our words where we have some, else in its own; what is no code is not repeated, a broken time is left out."""
     since = "2026-11-27T04:00:00+00:00"
     own = [
+        {"code": "<script>", "detail": "x"},
         {"code": "disk_full", "detail": "The disk is full", "since": since},
         {"code": "no_words_given", "since": "yesterday"},
         {"code": "instruments_unknown", "detail": "NSE:NOPE", "since": since},
-        {"code": "<script>", "detail": "x"},
         {"detail": "no code"},
     ]
     found = {it.code: it for it in assess(beat(findings=own)).findings}

@@ -81,9 +81,8 @@ def _status(findings: Sequence[Finding], shown: Mapping[str, Feature], token: To
 
 
 def _blockers(findings: Sequence[Finding]) -> list[Finding]:
-    """List what must be mended, in the order of mending: the set-up and the worker, then the login, then the rest."""
-    found = [finding for finding in findings if finding.severity.rank >= Severity.ERROR.rank]
-    return sorted(found, key=lambda finding: (-finding.severity.rank, finding.code not in _WORKER_GONE))
+    """List what must be mended. They come in the order of mending: the worst first, the worker before the login."""
+    return [finding for finding in findings if finding.severity.rank >= Severity.ERROR.rank]
 
 
 def _next_action(facts: Facts, token: TokenView, findings: Sequence[Finding]) -> str:

@@ -68,12 +68,13 @@ def all_findings(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator
     """Give every finding, consequences too."""
     yield from _ground(facts, worker)
     yield from _worker(facts, worker)
-    if worker.pulse.believable and worker.heartbeat:
-        yield from _pickup(facts, token, worker)
+    beat = worker.heartbeat if worker.pulse.believable else None
+    if beat:
+        yield from _pickup(facts, token, worker, beat)
     yield from _token(facts, token, worker)
-    if worker.pulse.believable and worker.heartbeat:
-        yield from _feed(facts, token, worker)
-        yield from _reported(worker.heartbeat)
+    if beat:
+        yield from _feed(facts, worker, beat)
+        yield from _reported(beat)
     yield from _calendar(facts)
 
 
@@ -144,23 +145,22 @@ def login_words(market: MarketFacts, now: datetime, where: str) -> str:
     return f"Log in {moment(start, now)} or later: {where}"
 
 
-def _pickup(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Finding]:
-    theirs = worker.generation or 0
-    if facts.token.store_answered and theirs > token.generation:
+def _pickup(facts: Facts, token: TokenView, worker: WorkerView, beat: Heartbeat) -> Iterator[Finding]:
+    if facts.token.store_answered and beat.generation > token.generation:
         yield _reset(facts, token)
     if not token.announced:
         yield make("announcement_failed", since=token.since)
-    if not token.present or not token.since or theirs >= token.generation:
+    if not token.present or not token.since or beat.generation >= token.generation:
         return
     waited = facts.now - token.since
     if waited > PICKUP_LIMIT:
-        yield _not_picked_up(worker.heartbeat, token.since, waited)
+        yield _not_picked_up(beat, token.since, waited)
     else:
         yield make("token_on_its_way", since=token.since, severity=Severity.INFO if worker.ticking else None)
 
 
-def _not_picked_up(beat: Heartbeat | None, since: datetime, waited: timedelta) -> Finding:
-    for entry in beat.findings if beat else ():
+def _not_picked_up(beat: Heartbeat, since: datetime, waited: timedelta) -> Finding:
+    for entry in beat.findings:
         if entry.get("code") == ABSENT:  # it looks, but elsewhere
             return make(ABSENT, str(entry.get("detail")), since=since)
     return make("token_not_picked_up", span(waited), since=since)
@@ -174,10 +174,7 @@ def _reset(facts: Facts, token: TokenView) -> Finding:
     return make("generation_reset", since=token.since)
 
 
-def _feed(facts: Facts, token: TokenView, worker: WorkerView) -> Iterator[Finding]:
-    beat = worker.heartbeat
-    if beat is None or (not worker.connected and not token.present):
-        return
+def _feed(facts: Facts, worker: WorkerView, beat: Heartbeat) -> Iterator[Finding]:
     if not worker.connected:
         yield make("feed_down", since=beat.last_frame_at)
         return

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kite_relay.adapters.calendar import load_calendar
-from kite_relay.domain.market import Calendar
+from kite_relay.domain import market
+from kite_relay.domain.market import Calendar, CalendarEndedError
 from kite_relay.domain.token import IST
 
 TABLE = Path(__file__).with_name("instants.txt")
@@ -70,6 +71,41 @@ def test_the_table_holds_in_any_host_time_zone(
         time.tzset()
 
 
+def test_a_status_lasts_over_its_parts_and_over_days() -> None:
+    """What changes within it, midnight and a weekend do not end it; each part has its own begin and end."""
+    told = [
+        f"{phase.status} {phase.sub_phase} {phase.since:%d %H:%M} {phase.until:%d %H:%M} {phase.sub_since:%H:%M}"
+        for phase in load_calendar().phases("cash_cas", date(2026, 11, 27))
+    ]
+    assert told == [
+        "CLOSED before_open 26 16:00 27 09:00 00:00",
+        "PRE_OPEN order_entry 27 09:00 27 09:15 09:00",
+        "PRE_OPEN limit_orders_only 27 09:00 27 09:15 09:05",
+        "PRE_OPEN random_close 27 09:00 27 09:15 09:08",
+        "PRE_OPEN matching 27 09:00 27 09:15 09:10",
+        "PRE_OPEN buffer 27 09:00 27 09:15 09:12",
+        "LIVE continuous 27 09:15 27 15:15 09:15",
+        "CLOSING_AUCTION reference_price 27 15:15 27 15:35 15:15",
+        "CLOSING_AUCTION order_entry 27 15:15 27 15:35 15:20",
+        "CLOSING_AUCTION limit_orders_only 27 15:15 27 15:35 15:25",
+        "CLOSING_AUCTION random_close 27 15:15 27 15:35 15:28",
+        "CLOSING_AUCTION matching 27 15:15 27 15:35 15:30",
+        "CLOSED between 27 15:35 27 15:50 15:35",
+        "POST_CLOSE closing_price_orders 27 15:50 27 16:00 15:50",
+        "CLOSED after_close 27 16:00 30 09:00 16:00",
+    ]
+    saturday = load_calendar().phase("cash_cas", datetime(2026, 11, 28, 12, tzinfo=IST))
+    assert f"{saturday.since:%d %H:%M} {saturday.until:%d %H:%M}" == "27 16:00 30 09:00"
+
+
+def test_days_past_the_data_are_not_counted() -> None:
+    """The error names the day, what the calendar spans, and where to add what is missing."""
+    with pytest.raises(
+        CalendarEndedError, match=r"^2027-01-01 is outside .* to 2026-12-31\): add .*market_sessions.json"
+    ):
+        load_calendar().add_trading_days(date(2026, 12, 31), 1)
+
+
 def test_an_instant_without_an_offset_and_an_unknown_segment_are_no_question() -> None:
     """Neither has an answer: a guess would be one of another hour, or of another market."""
     with pytest.raises(ValueError, match="without an offset"):
@@ -78,11 +114,12 @@ def test_an_instant_without_an_offset_and_an_unknown_segment_are_no_question() -
         load_calendar().phase("currency", datetime(2026, 11, 25, 9, 15, tzinfo=IST))
 
 
-def test_what_is_remembered_of_days_is_bounded() -> None:
+def test_what_is_remembered_of_days_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is asked about every day of centuries does not grow, and answers alike."""
+    monkeypatch.setattr(market, "_MAX_CACHED_DAYS", 3)
     calendar, day = Calendar(load_calendar().data), date(2026, 11, 25)
     first = calendar.phases("cash", day)
-    for number in range(5000):
+    for number in range(1, 8):
         calendar.phases("cash", day + timedelta(days=number))
-    assert len(calendar._days) <= 4096
+        assert len(calendar._days) == 1 + number % 3
     assert calendar.phases("cash", day) == first

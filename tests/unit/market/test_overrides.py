@@ -83,6 +83,7 @@ def test_a_segment_without_hours_of_its_own_stays_closed() -> None:
     night = datetime(2026, 12, 1, 23, 59, 59, tzinfo=IST)
     closed = calendar.phase("derivatives", night)
     assert (closed.status, closed.sub_phase) == ("CLOSED", "no_session")
+    assert closed.sub_since == datetime(2026, 12, 1, tzinfo=IST)
     assert calendar.phase("cash", night).until == datetime(2026, 12, 2, tzinfo=IST)
     assert calendar.live_hours("derivatives", TUESDAY) is None
 
