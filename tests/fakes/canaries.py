@@ -33,7 +33,7 @@ def access_token(number: int = 1) -> str:
 API_SECRET = canary("ApiSecret")
 RELAY_KEY = "kr_" + canary("RelayKey")
 TICKET_KEY = "kk_" + canary("TicketKey")
-SESSION = canary("OwnerSession")
+SESSION = canary("OwnerSession") + "0" * 11  # the 43 characters of a session, else nobody looks it up
 
 
 def forms(secret: str) -> Iterator[bytes]:

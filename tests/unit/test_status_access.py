@@ -125,8 +125,10 @@ def test_a_heartbeat_of_another_version_is_read_as_far_as_it_goes(world: World, 
     beat = dict(world.board.items["worker"])
     for name in beat.keys() - {"heartbeat_at"}:
         world.board.items["worker"] = beat | {name: junk}
+        world.clock.advance(1.1)
         assert api.owner("/api/health/detailed").status in (200, 503), name
     world.board.items["worker"] = dict.fromkeys(beat, junk)
+    world.clock.advance(1.1)
     assert api.owner("/api/health/detailed").json["status"] == "down"
 
 

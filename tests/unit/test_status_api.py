@@ -179,6 +179,7 @@ def test_unreadable_relay_keys_open_nothing(world: World, api: StatusApi) -> Non
 def test_503_means_that_somebody_must_act(world: World, api: StatusApi) -> None:
     """Healthy and idle are 200, all else 503; the token status is 200 whatever it says."""
     assert api.ask("/api/health/detailed").status == 200
+    world.clock.advance(1.1)
     world.tell(TokenCheck(7, rejected_at=world.clock.now()))
     answer = api.ask("/api/health/detailed")
     assert (answer.status, answer.json["status"]) == (503, "needs_login")
@@ -220,13 +221,37 @@ def test_whatever_does_not_answer_is_unknown_and_nothing_fails(
 
 
 def test_nothing_older_than_five_seconds_is_told(world: World, api: StatusApi) -> None:
-    """The token and the worker are read each time, the slow parameters at most five seconds ago."""
+    """The token and the worker were read at most a second ago, the slow parameters at most five."""
     assert api.ask("/api/token-status").json["token_expiry"]["status"] == "VALID"
     world.tell(TokenRecord(7, source="logout"))
+    world.clock.advance(1.1)
     assert api.ask("/api/token-status").json["token_expiry"]["status"] == "MISSING"
     world.parameters.secrets.clear()
     world.clock.advance(5.1)
     assert api.ask("/api/token-status").json["credentials"]["api_key_present"] is False
+
+
+def test_a_flood_of_requests_reads_the_board_once_a_second(world: World, api: StatusApi) -> None:
+    """Its read units are few, and the login needs them too; only a made-up session costs one more each time."""
+    for _ in range(20):
+        api.ask("/api/health/detailed")
+        api.ask("/api/token-status")
+        world.clock.advance(0.05)
+    assert world.board.calls == 1
+    world.clock.advance(0.1)
+    api.ask("/api/token-status", cookies=["__Host-kr-owner=no-session-at-all"])
+    assert world.board.calls == 2
+    api.ask("/api/token-status", cookies=[f"__Host-kr-owner={'x' * 43}"])
+    assert world.board.calls == 3
+
+
+def test_what_did_not_answer_is_asked_again_after_a_second(world: World, api: StatusApi) -> None:
+    """Not at each request of a flood, and not only when the process is a new one."""
+    world.board.broken = True
+    assert api.ask("/api/health/detailed").json["status"] == "degraded"
+    world.board.broken = False
+    world.clock.advance(1.1)
+    assert api.ask("/api/health/detailed").json["status"] == "healthy"
 
 
 def test_an_override_counts_and_is_shown_with_its_author(world: World, api: StatusApi) -> None:
