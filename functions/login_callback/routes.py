@@ -105,7 +105,7 @@ class Routes:
             published = log_out(ports)
             owner_session.close_session(ports, session)
         except KiteUnavailableError as error:
-            self._log.warning("the logout failed", extra={"error": str(error)})
+            self._log.error("the logout failed", extra={"error": str(error)})
             return _page(pages.LOGOUT_UNREACHABLE)
         except (ConfigurationError, StoreUnavailableError) as error:
             self._log.error("the logout is not complete", extra={"error": str(error)})

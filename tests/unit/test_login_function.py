@@ -176,10 +176,11 @@ def test_an_unusable_request_token_is_not_tried(world: World) -> None:
     assert world.kite.exchanges == 0
 
 
-def test_zerodha_out_of_reach_is_told(world: World) -> None:
-    """And it is not tried again: the request token may be spent."""
+def test_zerodha_out_of_reach_is_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """And it is not tried again: the request token may be spent. The operator hears of it: the alarm counts ERROR."""
     world.kite.fail_next("exchange", KiteUnavailableError("timeout"))
     shown = world.browser.follow(world.callback())
+    assert [it.message for it in caplog.records if it.levelname == "ERROR"] == ["the login failed: timeout"]
     assert (shown.status, "Zerodha is out of reach" in shown.body) == (502, True)
     assert world.kite.exchanges == 1
 

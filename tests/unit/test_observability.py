@@ -21,6 +21,7 @@ DOCUMENT = (ROOT / "docs/metrics.md").read_text()
 NAME = re.compile(r"\bkite_relay_[a-z_]+")
 SUFFIXES = ("_bucket", "_count", "_sum")
 OURS = {"HeartbeatMissing", "TokenNeeded", "CalendarDaysLeft", "NotificationFailures", "StateCheckFailures"}
+FROM_LOGS = {"LoginErrors": "LoginLogs", "StatusErrors": "StatusLogs"}
 PROMQL_FUNCTIONS = {"time", "rate", "increase", "histogram_quantile", "max", "sum", "abs", "on", "by", "and"}
 
 
@@ -184,12 +185,30 @@ def test_the_templates_alarms_watch_metrics_that_exist() -> None:
     assert alarms["HeartbeatAlarm"]["Properties"]["TreatMissingData"] == "breaching"
 
 
+def test_a_failure_that_a_page_tells_rings_like_a_crash() -> None:
+    """The two functions that answer strangers catch whatever happens: their logs are counted, each by its own alarm."""
+    template = Template()
+    filters = template.of_type("AWS::Logs::MetricFilter")
+    alarms = template.of_type("AWS::CloudWatch::Alarm")
+    for name, logs in FROM_LOGS.items():
+        counted = template.resolve(filters[f"{name}Metric"]["Properties"])
+        assert counted["LogGroupName"] == logs
+        assert '$.level = "ERROR"' in counted["FilterPattern"]
+        assert '($.type = "platform.report") && ($.record.status != "success")' in counted["FilterPattern"]
+        (made,) = counted["MetricTransformations"]
+        alarm = template.resolve(alarms[f"{name}Alarm"]["Properties"])
+        assert (alarm["Namespace"], alarm["MetricName"]) == (made["MetricNamespace"], made["MetricName"])
+        assert made["MetricName"] == name
+        assert "Dimensions" not in made
+        assert "Dimensions" not in alarm
+        assert f"`{name}`" in DOCUMENT
+
+
 def test_the_state_checks_are_counted_from_words_that_the_login_writes() -> None:
     """The filter's refusals are the domain's, and a state that only expired is none of them."""
     from kite_relay.domain.login import Refusal  # noqa: PLC0415 - only here
 
-    (metric,) = Template().of_type("AWS::Logs::MetricFilter").values()
-    pattern = metric["Properties"]["FilterPattern"]
+    pattern = Template().of_type("AWS::Logs::MetricFilter")["StateCheckMetric"]["Properties"]["FilterPattern"]
     assert set(re.findall(r'refusal = "(\w+)"', pattern)) == {it.value for it in Refusal} - {"expired"}
     assert '$.message = "login"' in pattern
     assert 'self._log.info("login"' in (ROOT / "functions/login_callback/routes.py").read_text()

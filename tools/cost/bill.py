@@ -82,13 +82,14 @@ def _keeping(template: Mapping[str, Any], traffic: Traffic, looks: int, calls: i
     units = sum(sum(table["ProvisionedThroughput"].values()) for table in tables)
     secrets = 30 * 3 * traffic.logins + looks // 10
     written = calls * traffic.log_kilobytes / GIGABYTE**2
+    metrics = 4 + kinds["AWS::Logs::MetricFilter"]
     alarms, boards = kinds["AWS::CloudWatch::Alarm"], kinds["AWS::CloudWatch::Dashboard"]
     return [
         Line("DynamoDB capacity", units, "units", f"{len(tables)} table, read + write", 50, 0.54, 1),
         Line("SSM parameters", 6, "parameters", "standard tier", 10_000, 0, 1),
         Line("KMS (key aws/ssm)", secrets, "requests", "secrets read", 20_000, 0.03, 1e4),
         Line("CloudWatch alarms", alarms, "alarms", "in the template", 10, 0.10, 1),
-        Line("CloudWatch metrics", 4, "metrics", "of the reminder, by EMF", 10, 0.30, 1),
+        Line("CloudWatch metrics", metrics, "metrics", "4 by the reminder, the rest from logs", 10, 0.30, 1),
         Line("CloudWatch dashboards", boards, "dashboards", "in the template", 3, 3.00, 1),
         Line("CloudWatch Logs", written, "GB", f"{calls} x {traffic.log_kilobytes} KB", 5, 0.67, 1),
     ]

@@ -117,7 +117,7 @@ def _exchange(ports: LoginPorts, request_token: str) -> KiteLogin | Ending:
     except LoginRefusedError as error:
         return Ending(Outcome.REFUSED, str(error))
     except KiteUnavailableError as error:
-        logger.warning("the login failed: %s", error)
+        logger.error("the login failed: %s", error)  # noqa: TRY400 - a sentence, no trace
         return Ending(Outcome.UNREACHABLE)
     except STORE_ERRORS as error:
         logger.exception("the app's keys could not be read; nothing was spent", exc_info=error)
