@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kite_relay.domain.records import TokenCheck, TokenRecord
-from kite_relay.domain.status_token import Doubt, TokenFacts, TokenStatus, judge_token, settled_at
+from kite_relay.domain.status_token import Doubt, TokenFacts, TokenStatus, TokenView, judge_token, settled_at
 from kite_relay.domain.token import IST, TokenStamp, last_flush_end
 
 V, S, R, E = TokenStatus.VALID, TokenStatus.SUSPECT, TokenStatus.REJECTED, TokenStatus.EXPIRED
@@ -103,7 +103,23 @@ def test_a_silent_store_makes_nothing_valid() -> None:
     assert judge_token(blind, at("3 07:30")).status is E
     assert judge_token(TokenFacts(store_answered=False), at("2 10:00")).status is S
     nothing = TokenFacts(None, known.record, known.check, store_answered=False, board_answered=False)
-    assert judge_token(nothing, at("2 10:00")).doubt is Doubt.UNREADABLE
+    assert judge_token(nothing, at("2 10:00")) == TokenView(S, doubt=Doubt.UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    ("minted", "stored", "since", "generation"),
+    [(LOGIN, "2 08:48", "2 08:48", 7), (LOGIN, "", LOGIN, 7), ("", "", "", 0)],
+    ids=["stored", "made", "no time noted"],
+)
+def test_while_the_store_is_silent_the_boards_record_tells_since_when(
+    minted: str, stored: str, since: str, generation: int
+) -> None:
+    """When it was stored, else when it was made; without either it says nothing."""
+    record = TokenRecord(
+        7, "AB1234", minted_at=at(minted) if minted else None, stored_at=at(stored) if stored else None
+    )
+    view = judge_token(TokenFacts(None, record, store_answered=False), at("2 10:00"))
+    assert (view.since, view.generation, view.doubt) == (at(since) if since else None, generation, Doubt.UNREADABLE)
 
 
 def test_a_silent_board_makes_nothing_valid() -> None:
