@@ -11,6 +11,7 @@ from kite_relay.domain.records import TokenCheck
 from kite_relay.domain.status_findings import KINDS
 from kite_relay.domain.status_rules import Facts
 from kite_relay.domain.status_token import TokenFacts
+from kite_relay.domain.status_worker import Feature
 from kite_relay.domain.token import TokenStamp
 from tools.truth_table.cells import GENERATION, LOGIN_URL, MOMENTS, TOKENS, cell, ist
 
@@ -197,10 +198,24 @@ def test_a_finding_tells_since_when_and_what(known: Facts, code: str, since: str
     assert words in found.title
 
 
-def test_a_silent_workers_clock_is_judged_no_more() -> None:
-    """What it once measured counts as little as all else that it said."""
-    codes = {it.code for it in assess(facts(worker="silent for 120 s", clock="45 s off")).findings}
-    assert "clock_skew" not in codes
+def test_what_a_silent_worker_found_counts_no_more() -> None:
+    """Neither its clock's error nor a full disk: it may be mended since."""
+    known = facts(worker="silent for 120 s", clock="45 s off")
+    assert known.heartbeat
+    silent = replace(known, heartbeat=replace(known.heartbeat, findings=[{"code": "disk_full"}]))
+    assert [it.code for it in assess(silent).findings] == ["worker_silent"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "token", "feature"),
+    [(OPEN, NONE, Feature.DOWN), (EVENING, GOOD, Feature.DOWN), (EVENING, NONE, Feature.IDLE)],
+    ids=["a login is worth it", "there is a token", "neither"],
+)
+def test_no_feed_is_missed_while_there_is_no_token_and_no_login_is_worth_it(
+    moment: str, token: str, feature: Feature
+) -> None:
+    """Else a worker that is not connected is at fault."""
+    assert assess(facts(moment, token, "not connected")).features["market_feed"] is feature
 
 
 def test_the_first_token_ever_is_on_its_way_to_a_worker_that_never_had_one() -> None:

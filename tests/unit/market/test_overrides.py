@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from kite_relay.adapters.calendar import MAX_AGE, OVERRIDES, CalendarSource, load_calendar
 from kite_relay.domain.errors import ConfigurationError, MalformedError, StoreUnavailableError
+from kite_relay.domain.market_data import SEGMENTS
 from kite_relay.domain.market_overrides import dump_overrides, parse_overrides
 from kite_relay.domain.token import IST
 from tests.fakes.stores import FakeParameters
@@ -67,11 +68,14 @@ def test_a_session_may_give_the_muhurat_hours_that_the_data_lacks() -> None:
     assert calendar.phase("cash", datetime(2026, 11, 8, 18, 30, tzinfo=IST)).kind == "muhurat"
 
 
-def test_what_is_written_reads_back_the_same() -> None:
+@pytest.mark.parametrize(
+    "sessions",
+    [{segment: ["09:01-10:59 LIVE continuous"] for segment in SEGMENTS}, "normal", None],
+    ids=["hours", "normal", "unknown"],
+)
+def test_what_is_written_reads_back_the_same(sessions: Any) -> None:
     """To the last minute of an hour."""
-    hours = ["09:01-10:59 LIVE continuous"]
-    every = dict.fromkeys(("cash", "cash_cas", "derivatives", "index"), hours)
-    declared = parse_overrides(document(entry(open=True, sessions=every)))
+    declared = parse_overrides(document(entry(open=True, sessions=sessions)))
     assert parse_overrides(dump_overrides(declared)) == declared
 
 
