@@ -17,6 +17,8 @@ import boto3
 from moto.server import ThreadedMotoServer
 from moto.sqs.models import sqs_backends
 
+from kite_relay.adapters.clock import SystemClock
+from kite_relay.adapters.dynamodb import DynamoBoard
 from kite_relay.domain.events import DETAIL_TYPE, SOURCE, TokenRotated
 from kite_relay.domain.records import Heartbeat
 from tests.fakes.aws import environment
@@ -158,8 +160,8 @@ class Stage:
 
     async def record(self, key: str) -> dict[str, Any]:
         """Read a record of the board."""
-        found = await asyncio.to_thread(self.cloud.dynamodb.get_item, TableName="board", Key={"key": {"S": key}})
-        return dict(json.loads(found["Item"]["item"]["S"]))
+        board = DynamoBoard(self.cloud.dynamodb, "board", SystemClock())
+        return dict((await asyncio.to_thread(board.get, [key]))[key])
 
     async def until_empty(self, url: str) -> None:
         """Wait until a queue holds nothing."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from threading import Barrier
 from unittest import mock
@@ -16,6 +17,9 @@ from kite_relay.domain.errors import StoreUnavailableError
 from tests.fakes.gateway import gateway
 from tests.integration.aws_and_kite import Place, aws_and_kite
 from tests.integration.environments import environments
+
+Answers = list[urllib3.BaseHTTPResponse]
+Ask = Callable[..., Answers]
 
 
 @pytest.fixture
@@ -62,27 +66,54 @@ def test_many_callbacks_at_once_are_one_login(
 ) -> None:
     """Identical callbacks over HTTP, each to an environment of its own: one exchange, version and event; calm pages."""
     rounds, at_once = at_scale(3, 100), at_scale(10, 50)
-    with environments(at_once) as handler, gateway(handler) as address, ThreadPoolExecutor(at_once) as crowd:
-        warm = partial(_ask, address, "", Barrier(at_once))
-        while {answer.status for answer in crowd.map(warm, ["/login"] * at_once)} != {302}:
-            pass  # here all cold starts share the processors, and AWS shares them too
+    with crowd(at_once) as ask:
         for number in range(rounds):
-            target = place.callback()
-            cookies = "; ".join(f"{name}={value}" for name, value in place.browser.jar.items())
-            ask = partial(_ask, address, cookies, Barrier(at_once))
-            before, spent = place.version(), place.exchanges()
-            answers = list(crowd.map(ask, [target] * at_once))
+            answers, shown, counted = press_together(place, ask, at_once)
             assert {answer.status for answer in answers} == {303}
-            shown = list(crowd.map(ask, [answer.headers["Location"] for answer in answers]))
             assert {answer.status for answer in shown} == {200}
             assert sum(b"You are logged in" in answer.data for answer in shown) == 1
             assert sum(b"Already done" in answer.data for answer in shown) == at_once - 1
             assert all(page.security_headers().items() <= dict(answer.headers).items() for answer in answers + shown)
-            counted = (place.exchanges() - spent, place.version() - before, place.announced())
             assert counted == (1, 1, 1), number
     measured("rounds", rounds)
     measured("callbacks at once, each in a process of its own", at_once)
     measured("exchanges, versions, events per round", list(counted))
+
+
+@pytest.mark.promise(3)
+def test_a_claim_in_two_steps_would_be_seen(
+    place: Place, at_scale: Callable[[int, int], int], measured: Callable[[str, object], None]
+) -> None:
+    """The test above could fail: by a board that looks and writes then, one request token is spent twice."""
+    at_once = at_scale(10, 50)
+    with crowd(at_once, atomic=False) as ask:
+        rounds = (press_together(place, ask, at_once)[2][0] for _ in range(10))  # in one in thirty nobody overtakes
+        exchanges = next((count for count in rounds if count > 1), 1)
+    assert exchanges > 1
+    measured("exchanges by a board that claims in two steps", exchanges)
+
+
+@contextmanager
+def crowd(size: int, *, atomic: bool = True) -> Iterator[Ask]:
+    """Start as many environments as will ask; gives how to ask them, all at the same time, with the same cookies."""
+    with environments(size, atomic=atomic) as handler, gateway(handler) as address, ThreadPoolExecutor(size) as hands:
+
+        def ask(targets: list[str], cookies: str = "") -> Answers:
+            return list(hands.map(partial(_ask, address, cookies, Barrier(size)), targets))
+
+        while {answer.status for answer in ask(["/login"] * size)} != {302}:
+            pass  # here all cold starts share the processors, and AWS shares them too
+        yield ask
+
+
+def press_together(place: Place, ask: Ask, size: int) -> tuple[Answers, Answers, tuple[int, int, int]]:
+    """Let all send one callback; gives the answers, the pages they lead to, and exchanges, versions and events."""
+    target = place.callback()
+    cookies = "; ".join(f"{name}={value}" for name, value in place.browser.jar.items())
+    before, spent = place.version(), place.exchanges()
+    answers = ask([target] * size, cookies)
+    shown = ask([answer.headers["Location"] for answer in answers], cookies)
+    return answers, shown, (place.exchanges() - spent, place.version() - before, place.announced())
 
 
 def _ask(address: str, cookies: str, together: Barrier, target: str) -> urllib3.BaseHTTPResponse:

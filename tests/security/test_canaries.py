@@ -1,6 +1,7 @@
 """Secrets never leave: the whole suite is searched for them (tests/watch), and here that search is searched."""
 
 import base64
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -75,12 +76,19 @@ def test_the_search_would_find_a_secret() -> None:
 
 ROOT = str(Path(__file__).parents[2])
 PLANTED = f"""
-import base64, logging, subprocess, sys, urllib.request
-import pytest
+import asyncio, base64, logging, multiprocessing, subprocess, sys, urllib.request
+import boto3, pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from botocore.exceptions import EndpointConnectionError
+from moto.server import ThreadedMotoServer
 from kite_relay.config import http_root
+from tests.fakes.aws import environment
 from tests.fakes.canaries import access_token
 from tests.fakes.gateway import gateway
 from tests.fakes.stores import FakeStatusBoard
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
 
 SECRET = access_token()
 
@@ -103,27 +111,136 @@ def test_child_log():
     child(said % SECRET.encode().hex())
 def test_child_draws():
     child("import secrets as s; exec('print(s.token_urlsafe())', {{'__name__': 'worker.x', 's': s}})")
+def draw():
+    exec("print(s.token_urlsafe())", {{"__name__": "worker.x", "s": __import__("secrets")}})
+def test_forkserver():
+    with multiprocessing.get_context("forkserver").Pool(1) as pool: pool.apply(draw)
+def parent(more): child("import subprocess as s, sys; from tests.fakes.canaries import access_token as a; " + more)
+SAYS = "from tests.fakes.canaries import access_token as a; print(a())"
+def test_grandchild(): parent(f"s.run([sys.executable, '-c', {{SAYS!r}}], env={{{{}}}}, stdout=s.PIPE, check=True)")
+def test_grandchild_arguments(): parent("s.run(['true', a()], env={{}}, check=True)")
+def test_not_python(): subprocess.run(["sh", "-c", "echo $SAID"], env={{"SAID": SECRET}}, capture_output=True)
+async def hear():
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec("sh", "-c", "echo $SAID", env={{"SAID": SECRET}}, stdout=pipe)
+    await process.communicate()
+def test_pipe(): asyncio.run(hear())
+@pytest.fixture
+def cloud(monkeypatch):
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    for name, value in environment("http://%s:%s" % server.get_host_and_port()).items():
+        monkeypatch.setenv(name, value)
+    yield
+    server.stop()
+PUT = "import boto3; c = boto3.client('ssm'); c.put_parameter(Name='x', Value=a(), Type='String', Overwrite=True); "
+def test_aws_answer(cloud): parent(PUT + "c.get_parameter_history(Name='x')")
+TAG = "c.add_tags_to_resource(ResourceType='Parameter', ResourceId='x', Tags=[{{'Key': 'y', 'Value': a()}}])"
+def test_aws_of_a_child(cloud): parent(PUT + TAG)
+def test_aws_request():
+    with pytest.raises(EndpointConnectionError):
+        boto3.client("sqs", "ap-south-1", endpoint_url="http://127.0.0.1:9", aws_access_key_id="a",
+            aws_secret_access_key="a").send_message(QueueUrl="http://127.0.0.1:9/q", MessageBody=SECRET)
+async def say(socket): await socket.send(SECRET)
+async def test_frame():
+    async with serve(say, "127.0.0.1", 0, compression=None) as server:
+        async with connect("ws://127.0.0.1:%d" % server.sockets[0].getsockname()[1]) as client: await client.recv()
+async def test_answer():
+    async def answer(_): return web.Response(text=SECRET)
+    app = web.Application()
+    app.router.add_get("/metrics", answer)
+    async with TestClient(TestServer(app)) as client: await (await client.get("/metrics")).text()
 def test_page():
     with gateway(lambda *_: {{"statusCode": 200, "body": SECRET}}) as address:
         urllib.request.urlopen(address + "/x").close()
+def test_nothing_again(): child("print('fine')")
 """
 
 
+PLACES = {
+    "stdout": "captured stdout call",
+    "stderr": "captured stderr call",
+    "swallowed": "captured stdout",
+    "log": "captured log call",
+    "file": "the file kept",
+    "failure": "the report of a failure",
+    "arguments": "a process's arguments",
+    "board": "the board's timeline",
+    "exception": "an exception",
+    **dict.fromkeys(("child", "child_log", "child_draws"), "what a child process said"),
+    **dict.fromkeys(("forkserver", "grandchild", "grandchild_arguments"), "what a child process said"),
+    **dict.fromkeys(("not_python", "pipe"), "what a child process said"),
+    "aws_request": "AWS SendMessage",
+    "aws_of_a_child": "AWS AddTagsToResource",
+    "aws_answer": "AWS's answer to GetParameterHistory",
+    "frame": "a WebSocket client's bytes",
+    "answer": "the page /metrics",
+    "page": "the page /x",
+}
+"""Where the watch must find what each planted test lets out."""
+
+
+LAMBDA = """
+import asyncio, io, json, urllib.request, zipfile
+from tools.devstack.children import Children
+from tools.devstack.cloud import ACCOUNT, clients, start_ministack
+from tools.devstack.places import HOST, Home, Ports
+
+CODE = "import os; handler = lambda *_: print(os.environ['CANARY_HEAD'] + 'xxxLambda')"
+
+def call(aws):
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive: archive.writestr("app.py", CODE)
+    aws.iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
+    aws.functions.create_function(FunctionName="f", Runtime="python3.13", Handler="app.handler",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/r", Code={"ZipFile": code.getvalue()})
+    assert "FunctionError" not in aws.functions.invoke(FunctionName="f")
+
+async def test_lambda(tmp_path):
+    home, ports = Home(tmp_path), Ports.free()
+    children = Children(home)
+    for folder in (home.logs, home.scratch): folder.mkdir()
+    address = f"http://{HOST}:{ports.ministack}"
+    ministack = await start_ministack(children, home, ports, address)
+    try:
+        while not ports.taken():
+            assert ministack.process.returncode is None, ministack.tail()
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(call, clients(ports))
+    finally:
+        await children.stop_all()
+"""
+
+
+@pytest.fixture
+def planted(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, str]]:
+    """Run tests under a watch of their own; gives the reports of those in which it found a secret."""
+
+    def run(tests: str) -> dict[str, str]:
+        monkeypatch.setenv("CANARY_HEAD", "PlNtD")
+        pytester.makepyfile(tests)
+        options = ("-p", "tests.watch.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "--asyncio-mode=auto")
+        said = pytester.runpytest_subprocess(*options, "-o", "log_level=DEBUG").stdout.str()
+        reports = re.split(r"^_+ (?:ERROR at teardown of )?test_(\w+) _+$", said, flags=re.MULTILINE)
+        found: dict[str, str] = {}
+        for name, report in zip(reports[1::2], reports[2::2], strict=True):
+            if "A secret:" in report:
+                found[name] = found.get(name, "") + report
+        return found
+
+    return run
+
+
 @pytest.mark.promise(5)
-def test_a_planted_leak_fails_the_test_that_let_it_out(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_planted_leak_fails_the_test_that_let_it_out(planted: Callable[[str], dict[str, str]]) -> None:
     """Wherever it comes out, and with the place's name; what lets nothing out passes."""
-    monkeypatch.setenv("CANARY_HEAD", "PlNtD")
-    pytester.makepyfile(PLANTED)
-    options = ("-p", "tests.watch.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "-rA")
-    done = pytester.runpytest_subprocess(*options, "-o", "log_level=DEBUG")
-    failed = {line.split("::")[1].split(" ")[0] for line in done.outlines if line.startswith(("FAILED", "ERROR"))}
-    planted = {line.split("(")[0][4:] for line in PLANTED.splitlines() if line.startswith("def test_")}
-    assert failed == planted - {"test_nothing"}
-    for place in (
-        *("captured stdout call", "captured stderr call", "captured stdout", "captured log call", "the file kept"),
-        *("the report of a failure", "a process's arguments", "the board's timeline", "an exception"),
-        *("what a child process said", "the page /x"),
-    ):
-        assert f" in {place}: " in done.stdout.str(), place
+    found = planted(PLANTED)
+    assert found.keys() == PLACES.keys()
+    assert [name for name, place in PLACES.items() if f" in {place}: " not in found[name]] == []
+
+
+@pytest.mark.stack
+def test_a_lambda_of_the_embedded_aws_is_heard(planted: Callable[[str], dict[str, str]]) -> None:
+    """MiniStack starts it in its own environment, of which nothing else is looked at."""
+    assert " in what a child process said: " in planted(LAMBDA)["lambda"]

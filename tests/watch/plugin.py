@@ -4,8 +4,11 @@ import logging
 import os
 import subprocess
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
+from io import BytesIO
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -21,7 +24,6 @@ CHILD = Path(__file__).with_name("child")
 LARGEST = 50_000_000
 """A file that a test leaves is read up to here."""
 OURS = {"functions", "kite_relay", "tools", "worker"}
-COVERAGE = "COVERAGE_PROCESS_CONFIG"
 GIVEN = {".env", ".env.new"}
 """Files that a program is given its secrets in."""
 
@@ -98,12 +100,12 @@ class Plugin:
 
     def _look_at_children(self) -> None:
         for path in self._folder.iterdir():
-            with path.open("rb") as said:
-                said.seek(max(0, self._read.get(path, 0) - 200))
-                text = said.read()
-                self._read[path] = said.tell()
-            if text:
-                watch.look("what a child process said", text)
+            read = self._read.get(path, 0)
+            if path.stat().st_size > read:
+                with path.open("rb") as said:
+                    said.seek(max(0, read - 200))
+                    watch.look("what a child process said", said.read())
+                    self._read[path] = said.tell()
 
 
 def watch_loaded_modules() -> None:
@@ -130,6 +132,22 @@ def _aws_requests(module: Any) -> None:
     module.URLLib3Session.send = sent
 
 
+def _aws_answers(module: Any) -> None:
+    """Moto's side: what a child of ours asks, and what anybody is answered."""
+    answer = module.DomainDispatcherApplication.__call__
+
+    def answered(self: Any, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        name = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        asked = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        watch.look(f"AWS {name}", asked)
+        with closing(answer(self, environ | {"wsgi.input": BytesIO(asked)}, start_response)) as told:
+            parts = list(told)
+        watch.look(f"AWS's answer to {name}", b"".join(parts))
+        return parts
+
+    module.DomainDispatcherApplication.__call__ = answered
+
+
 def _frames(module: Any) -> None:
     receive = module.ClientProtocol.receive_data
 
@@ -140,24 +158,43 @@ def _frames(module: Any) -> None:
     module.ClientProtocol.receive_data = received
 
 
-ON_LOAD = {"botocore.httpsession": _aws_requests, "websockets.client": _frames}
+def _http_answers(module: Any) -> None:
+    read = module.ClientResponse.read
+
+    async def told(self: Any) -> bytes:
+        body: bytes = await read(self)
+        target = self.request_info.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        watch.look(f"AWS's answer to {target}" if target else f"the page {self.url.path}", body)
+        return body
+
+    module.ClientResponse.read = told
 
 
-def _watch_children(folder: Path) -> None:
-    begin = subprocess.Popen.__init__
+ON_LOAD = {
+    "aiohttp.client_reqrep": _http_answers,
+    "botocore.httpsession": _aws_requests,
+    "moto.moto_server.werkzeug_app": _aws_answers,
+    "websockets.client": _frames,
+}
 
-    def begun(self: Any, args: Any, *more: Any, **options: Any) -> None:
-        words = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
-        watch.look("a process's arguments", b"\0".join(os.fsencode(word) for word in words))
-        env = dict(options.get("env") or os.environ)
-        path = os.pathsep.join(filter(None, (str(CHILD), env.get("PYTHONPATH"))))
-        quiet = {"CANARY_QUIET": "1"} if "CANARY_QUIET" in os.environ else {}
-        options["env"] = {"CANARY_HEAD": HEAD, **env, "PYTHONPATH": path, "CANARY_FOLDER": str(folder), **quiet}
-        if not quiet and COVERAGE in os.environ:
-            options["env"][COVERAGE] = os.environ[COVERAGE]  # what a child runs counts too
-        begin(self, args, *more, **options)
 
-    subprocess.Popen.__init__ = begun  # type: ignore[method-assign]
+def _watch_pipes() -> None:
+    """What a test hears of a child to its end: one that is no Python program keeps no copy of it."""
+    listen, listen_meanwhile = subprocess.Popen.communicate, Process.communicate
+
+    def look(said: Any) -> Any:
+        for text in filter(None, said):
+            watch.look("what a child process said", text)
+        return said
+
+    def listened(self: Any, *args: Any, **options: Any) -> Any:
+        return look(listen(self, *args, **options))
+
+    async def listened_meanwhile(self: Any, *args: Any, **options: Any) -> Any:
+        return look(await listen_meanwhile(self, *args, **options))
+
+    subprocess.Popen.communicate = listened  # type: ignore[method-assign]
+    Process.communicate = listened_meanwhile  # type: ignore[method-assign]
 
 
 def _watch_pytest() -> None:
@@ -204,6 +241,9 @@ def pytest_configure(config: pytest.Config) -> None:
     spec.loader.exec_module(child)
     child.draw_canaries(HEAD)
     folder = config._tmp_path_factory.mktemp("children")  # type: ignore[attr-defined]
-    _watch_children(folder)
+    os.environ |= {"CANARY_HEAD": HEAD, "CANARY_FOLDER": str(folder)}
+    child.hand_on(os.environ)
+    child.follow(lambda words: watch.look("a process's arguments", words))
+    _watch_pipes()
     _watch_pytest()
     config.pluginmanager.register(Plugin(config, folder))

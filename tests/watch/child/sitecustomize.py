@@ -9,13 +9,16 @@ import os
 import random
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, TextIO
 
 HEAD = os.environ.get("CANARY_HEAD", "")
 FOLDER = os.environ.get("CANARY_FOLDER", "")
-_NOT_OURS = ("/.envs/ministack", "/.envs/sam")
-"""Environments of programs that stand in for AWS, which holds the secrets."""
+_HERE = __file__.rpartition(os.sep)[0]
+_HANDED_ON = ("CANARY_HEAD", "CANARY_FOLDER", "CANARY_QUIET", "COVERAGE_PROCESS_CONFIG")
+_LAMBDA = any("ministack-lambda" in word for word in sys.orig_argv)
+_NOT_OURS = sys.prefix.endswith(("/.envs/ministack", "/.envs/sam")) and not _LAMBDA
+"""Is it a program that stands in for AWS, which holds the secrets? A Lambda of ours runs in its environment."""
 _LETTERS = 32
 """So many letters has every token that the simulated Kite draws."""
 _BINDING_AT = 16
@@ -69,12 +72,32 @@ def copy_to(copy: TextIO, stream: TextIO) -> None:
     stream.write = written  # type: ignore[method-assign]
 
 
-if FOLDER and not sys.prefix.endswith(_NOT_OURS):
+def hand_on(env: MutableMapping[str, str]) -> None:
+    """Let a Python process that gets this environment begin as this one did."""
+    env.update({name: os.environ[name] for name in _HANDED_ON if name in os.environ})
+    others = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys((_HERE, *others)))
+
+
+def follow(look: Callable[[str], object]) -> None:
+    """Show the arguments of every process that this one begins, and hand on to it, whatever environment it is given."""
+
+    def begun(event: str, details: tuple[Any, ...]) -> None:
+        if event == "subprocess.Popen":
+            _, words, _, env = details
+            look("\0".join(map(os.fsdecode, words)) + "\n")
+            if env is not None:
+                hand_on(env)
+
+    sys.addaudithook(begun)
+
+
+if FOLDER and not _NOT_OURS:
     draw_canaries(HEAD)
     if "CANARY_QUIET" not in os.environ:
         be_loud()
     said = open(f"{FOLDER}/{os.getpid()}", "a", buffering=1, encoding="utf-8", errors="replace")  # noqa: PTH123, SIM115 - a program starts faster without pathlib; open for as long as it lives
     # a Lambda of the embedded AWS answers on its stdout, to whoever asked, and logs on stderr
-    answers = any("ministack-lambda" in word for word in sys.orig_argv)
-    for stream in (sys.stderr,) if answers else (sys.stdout, sys.stderr):
+    for stream in (sys.stderr,) if _LAMBDA else (sys.stdout, sys.stderr):
         copy_to(said, stream)
+    follow(said.write)
