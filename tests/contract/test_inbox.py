@@ -104,6 +104,22 @@ def test_an_unconfirmed_change_of_the_file_comes_again(tmp_path: Path) -> None:
     assert [message.receives for message in way.inbox.receive(0)] == [2]
 
 
+def test_a_file_whose_versions_were_deleted_is_heard_again(tmp_path: Path) -> None:
+    """They begin at 1 again: the next tokens are told, though the reader confirmed higher numbers before."""
+    way = file_way(tmp_path, FakeClock())
+    for _ in range(3):
+        way.announce()
+        (message,) = way.inbox.receive(1)
+        way.inbox.delete(message)
+    (tmp_path / ".env.versions").unlink()
+    for generation in ("1", "2"):
+        (message,) = way.inbox.receive(1)
+        assert message.receipt == generation
+        way.inbox.delete(message)
+        assert list(way.inbox.receive(0)) == []
+        way.announce()
+
+
 def test_a_change_of_the_file_wakes_the_reader(tmp_path: Path) -> None:
     """Long before the wait is over."""
     way = file_way(tmp_path, FakeClock())

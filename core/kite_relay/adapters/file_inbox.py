@@ -44,11 +44,11 @@ class FileInbox:
 
     def delete(self, message: Message) -> None:
         """Confirm a generation."""
-        self._confirmed = max(self._confirmed, int(message.receipt))
+        self._confirmed = int(message.receipt)
 
     def _look(self) -> Sequence[Message]:
         stamp = self._store.peek()
-        if stamp is None or stamp.generation <= self._confirmed:
+        if stamp is None or stamp.generation == self._confirmed:  # a lower one: the file of versions was deleted
             return ()
         generation, receives, handed_out_at = self._handed_out
         now = self._clock.monotonic()
