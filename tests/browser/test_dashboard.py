@@ -218,6 +218,22 @@ def test_a_restarted_relay_is_found_again_and_the_gap_is_told(chromium: Browser,
         tab.check()
 
 
+def test_without_a_relay_the_page_says_why_there_are_no_prices(chromium: Browser, weather: Weather) -> None:
+    """And asks for a ticket once, however often it hears news."""
+    asked: list[str] = []
+    weather._services.relay_url = ""
+    with visit(chromium, weather.origins) as tab:
+        tab.page.on("request", lambda request: asked.append(request.url) if "feed-ticket" in request.url else None)
+        tab.page.clock.install()
+        come(tab, weather)
+        tab.wait_for("#empty", "No live prices: this stack has no relay for the dashboard: set RelayUrl.")
+        for _ in range(3):
+            with tab.page.expect_response("**/api/health/detailed"):
+                tab.page.clock.run_for(5000)
+        assert len(asked) == 1
+        tab.check()
+
+
 def test_without_its_server_the_page_says_since_when_it_is_stale(chromium: Browser, weather: Weather) -> None:
     """A green page that nobody answers is a lie: it covers itself, and recovers by itself."""
     with visit(chromium, weather.origins) as tab:

@@ -116,10 +116,23 @@ test("no session, no trying; no answer, trying again", async () => {
   feed.start();
   await settle();
   assert.equal(states.at(-1), "refused");
+  feed.stop();
   feed.ticket = async () => { throw new Error("no answer"); };
   feed.start();
   await settle();
   assert.equal(states.at(-1), "waiting");
+});
+
+test("what is refused for good is asked for once, however often the page says start", async () => {
+  let asked = 0;
+  feed.ticket = async () => { asked += 1; throw new Refused("this stack has no relay for the dashboard: set RelayUrl"); };
+  for (let i = 0; i < 10; i += 1) {
+    feed.start();
+    await settle();
+    feed.wake();
+  }
+  assert.equal(asked, 1);
+  assert.equal(states.at(-1), "refused");
 });
 
 test("text that is no JSON is passed over", async () => {

@@ -43,7 +43,8 @@ function watch(list, keep = true) {
 }
 
 function emptiness() {
-  say(find("empty"), watched === null ? "Prices appear here when the relay answers." : "Nothing here yet. Search above to add what you watch.");
+  const later = feed.state === "refused" ? `No live prices: ${feedReason}.` : "Prices appear here when the relay answers.";
+  say(find("empty"), watched === null ? later : "Nothing here yet. Search above to add what you watch.");
   show(find("empty"), watched === null ? feed.state !== "open" : watched.length === 0);
 }
 

@@ -27,8 +27,9 @@ export class Feed {
     this.run = 0; // what an older attempt still does counts for nothing
   }
 
+  /** Begin, unless begun: a refusal stands until `stop`, however often the page calls. */
   start() {
-    if (this.state !== "off" && this.state !== "refused") return;
+    if (this.state !== "off") return;
     this.watchdog ??= setInterval(() => this.check(), 1000);
     this.connect();
   }
