@@ -3,31 +3,21 @@
 The event is never logged: its query string holds the request token.
 """
 
-import logging
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from functions.log import ScrubbedLine
 from functions.web import page
 from kite_relay.config import LoginDeployable, login_deployable
-from kite_relay.logging import install, scrubber
+from kite_relay.logging import install
 from kite_relay.usecases.publish_token import STORE_ERRORS
 
 from . import pages
 from .routes import Routes
 
-
-class _Formatter(LambdaPowertoolsFormatter):
-    """Powertools' JSON line, scrubbed when it is finished."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Give the line without its secrets."""
-        return scrubber.scrub(super().format(record))
-
-
-log = Logger(logger_formatter=_Formatter())
+log = Logger(logger_formatter=ScrubbedLine())
 
 
 @cache

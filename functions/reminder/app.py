@@ -1,15 +1,14 @@
 """Parse the schedule's event, wire, look once, and write the measurements where CloudWatch reads them."""
 
-import logging
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit
 
+from functions.log import ScrubbedLine
 from kite_relay.domain.gauges import Gauges
-from kite_relay.logging import install, scrubber
+from kite_relay.logging import install
 
 from .wiring import Wired, wire
 
@@ -17,15 +16,7 @@ NAMESPACE = "kite-relay"
 """Where CloudWatch keeps our own metrics; `docs/metrics.md` explains each."""
 
 
-class _Formatter(LambdaPowertoolsFormatter):
-    """Powertools' JSON line, scrubbed when it is finished."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Give the line without its secrets."""
-        return scrubber.scrub(super().format(record))
-
-
-logger = Logger(logger_formatter=_Formatter())
+logger = Logger(logger_formatter=ScrubbedLine())
 
 
 @cache

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from aws_lambda_powertools import Logger
 
-from functions.login_callback import app
+from functions.log import ScrubbedLine
 from kite_relay.domain.login import ENTROPY_BYTES, issue
 from kite_relay.logging import BLANK, MAX_VALUES, Scrubber, ScrubbingFormatter, install, scrubber
 from tests.fakes import FakeClock
@@ -155,7 +155,7 @@ def test_powertools_extra_fields_are_under_it() -> None:
     """A field beside the message is no way out."""
     sink = io.StringIO()
     scrubber.learn("canary-in-an-extra-field")
-    logger = Logger(service="scrubbing", stream=sink, logger_formatter=app._Formatter())
+    logger = Logger(service="scrubbing", stream=sink, logger_formatter=ScrubbedLine())
     logger.info("login", extra={"detail": {"deep": ["canary-in-an-extra-field"]}})
     assert "canary" not in sink.getvalue()
     assert json.loads(sink.getvalue())["detail"] == {"deep": [BLANK]}
