@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.test_cli_droplet import DOCUMENT
 
@@ -63,3 +64,26 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert "gnoring" not in run("systemd-analyze", "verify", unit)
     exposure = run("systemd-analyze", "security", "--offline=true", unit)
     assert float(exposure.rsplit("level for kite-relay-worker.service: ", 1)[1].split()[0]) < 2
+
+
+def test_a_release_builds_on_a_digest_and_tells_all_of_them(tmp_path: Path) -> None:
+    """The workflow's own step, with a registry that answers; one that does not must end the release."""
+    steps = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]["image"]["steps"]
+    (script,) = [step["run"] for step in steps if step.get("id") == "images"]
+    for folder in ("worker", "infra"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "worker/Dockerfile", tmp_path / "worker")
+    shutil.copy(INFRA / "compose.yaml", tmp_path / "infra")
+    docker, output = tmp_path / "docker", tmp_path / "output"
+    for ending, asked in (("echo sha256:abc", True), ("exit 1", False)):
+        docker.write_text(f"#!/bin/sh\n{ending}\n")
+        docker.chmod(0o755)
+        env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_OUTPUT": str(output)}
+        done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=env, check=False)  # noqa: S603, S607 - ours
+        assert (done.returncode == 0) == asked
+    assert output.read_text() == "base=docker.io/library/python:3.13-slim-trixie@sha256:abc\n"
+    assert (tmp_path / ".run/images.txt").read_text().splitlines() == [
+        "docker.io/library/python:3.13-slim-trixie@sha256:abc",
+        "docker.io/valkey/valkey:8-alpine@sha256:abc",
+        "docker.io/library/caddy:2.10-alpine@sha256:abc",
+    ]
