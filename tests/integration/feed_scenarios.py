@@ -63,11 +63,17 @@ async def killed(sim: Simulator) -> dict[str, Any]:
     stage.want(100, Mode.FULL)
     await stage.start()
     for _ in range(3):
-        stage.mint()
-        await asyncio.sleep(0.1)
-        await stage.settle()
+        await _move_on(stage)
     await stage.end()
     return stage.result()
+
+
+async def _move_on(stage: Stage) -> None:
+    """Log in, and wait until what flows is another socket than before."""
+    old = set(stage.feed.links)
+    stage.mint()
+    await stage.until(lambda: old.isdisjoint(stage.feed.links))
+    await stage.settle()
 
 
 async def three_lanes(sim: Simulator) -> dict[str, Any]:
