@@ -25,8 +25,8 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._socket = folder / "redis.sock"
-        self.url = f"unix://{self._socket}"
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -38,7 +38,7 @@ class RedisServer:
 
     async def start(self) -> None:
         """Start it, empty; returns when it answers."""
-        options = ("--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no")
+        options = ("--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no")
         self._process = await asyncio.create_subprocess_exec(
             program(), *options, cwd=self._folder, stdout=asyncio.subprocess.DEVNULL
         )
@@ -51,7 +51,7 @@ class RedisServer:
         if self._process and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
-        self._socket.unlink(missing_ok=True)
+        self.socket.unlink(missing_ok=True)
 
     def hang(self) -> None:
         """Let it answer nothing, with everybody's connection open."""
@@ -67,7 +67,7 @@ class RedisServer:
 
     async def _answers(self) -> bool:
         try:
-            reader, writer = await asyncio.open_unix_connection(str(self._socket))
+            reader, writer = await asyncio.open_unix_connection(str(self.socket))
         except OSError:
             return False
         writer.write(b"PING\r\n")

@@ -33,13 +33,16 @@ def make_certificate(folder: Path, name: str) -> Path:
 
 
 @asynccontextmanager
-async def tls_door(certificate: Path, port: int) -> AsyncIterator[int]:
-    """Pass what comes through TLS on to a port of the loopback; gives the door's own."""
+async def tls_door(certificate: Path, inside: int | Path) -> AsyncIterator[int]:
+    """Pass what comes through TLS on to a port of the loopback or to a Unix socket; gives the door's own port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_suffix(".key"))
 
     async def enter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        if isinstance(inside, Path):
+            inner_reader, inner_writer = await asyncio.open_unix_connection(inside)
+        else:
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", inside)
         await asyncio.gather(_pour(reader, inner_writer), _pour(inner_reader, writer))
 
     server = await asyncio.start_server(enter, "127.0.0.1", 0, ssl=context)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,11 +20,13 @@ from kite_relay.ports import Item
 from tests.fakes import FakeClock
 from tests.fakes.redis_server import RedisServer
 from tests.fakes.relay_world import INFY, NOW, SBIN, TICKET_KEY, HandParameters, full_packet, until
+from tests.fakes.tls import make_certificate, tls_door
 from worker.bus import Bus
 from worker.relay_main import RelayProcess
 from worker.relay_settings import RelaySettings
 from worker.stream import FRAMES, Writer, connect, ticket_claim
 from worker.stream_lease import Lease
+from worker.stream_tail import follow
 from worker.stream_wants import WantsTaker
 
 pytestmark = pytest.mark.xdist_group("redis")
@@ -175,6 +178,19 @@ async def test_a_redis_that_asks_for_a_password(server: RedisServer) -> None:
         assert await prices(bot, 1) == [1]
         assert not await admin.exists(FRAMES)
     await admin.aclose()
+
+
+async def test_a_redis_behind_tls(server: RedisServer, tmp_path: Path) -> None:
+    """`rediss://`: ticks come by it, and a server that shows another's certificate is not spoken to."""
+    certificate, other = make_certificate(tmp_path, "redis"), make_certificate(tmp_path, "other")
+    async with tls_door(certificate, server.socket) as port:
+        known = f"rediss://localhost:{port}?ssl_ca_certs={certificate}"
+        async with feed_side(known) as feed, relay_side(known) as (process, key), client_of(process, key, INFY) as bot:
+            feed.tick(INFY, 1)
+            assert await prices(bot, 1) == [1]
+        wary = connect(known.replace(str(certificate), str(other)))
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await follow(wary, FRAMES, b"0", 1, lambda _entries: None)
 
 
 async def test_what_the_feed_cannot_fulfil_is_told_to_the_client(server: RedisServer) -> None:
