@@ -150,6 +150,11 @@ def test_resting_tells_of_the_token_and_not_of_a_warning() -> None:
         ),
         pytest.param(without_redis(facts(token=REJECTED)), f"Log in: {LOGIN_URL}", id="a login mends what is worst"),
         pytest.param(without_redis(facts()), KINDS["redis_unreachable"].fix, id="a fault's own cure"),
+        pytest.param(
+            facts(token="made at 6:30, not confirmed", clock="45 s off"),
+            KINDS["clock_skew"].fix,
+            id="no login yet while ticks flow on the token that is in doubt",
+        ),
     ],
 )
 def test_the_next_action_is_one_way_in_the_order_of_mending(known: Facts, action: str) -> None:

@@ -262,6 +262,17 @@ async def test_a_text_overtakes_no_tick() -> None:
         assert await bot.recv() == '{"type": "message", "data": "hello"}'
 
 
+async def test_a_tick_overtakes_no_text() -> None:
+    """Texts go through the transport and ticks past it: what the transport is given, it must have written by then."""
+    text = '{"type": "message", "data": "hello"}'
+    async with relay_world() as world, world.client() as bot:
+        await say(bot, "subscribe", [INFY])
+        world.bus.publish_text(text)
+        world.tick(*[full_packet(INFY)] * MAX_GATHERED)  # so many are written at once
+        assert await bot.recv() == text
+        assert await bot.recv() == join([full_packet(INFY)[:44]] * MAX_GATHERED)
+
+
 @pytest.mark.parametrize("window", [0.0, 0.005])
 async def test_ticks_that_come_together_leave_together(window: float) -> None:
     """Upstream frames that come at once, or within the window, become one message; nothing is lost."""
