@@ -24,7 +24,7 @@ from tools.bench import relay_redis
 from tools.bench.relay_run import Bench, Load, Result, take_precedence
 
 MAIN = Load(clients=200, seconds=2.0)
-KINDS = ("c", "ours", "broadcast", "transport", "picows", "json-once", "json", "json-tasks")
+KINDS = ("c", "ours", "broadcast", "transport", "picows", "json-once", "json-turn", "json")
 
 console = Console(width=140)
 
@@ -97,7 +97,7 @@ def measure_ways(bench: Bench, plan: Plan) -> dict[str, Any]:
     return {
         "cpu_ratio_to_c": ratio(found, "ours", "c", "cpu"),
         "cpu_ratio_json_to_ours": ratio(found, "json", "ours", "cpu"),
-        "cpu_ratio_json_tasks_to_ours": ratio(found, "json-tasks", "ours", "cpu"),
+        "cpu_ratio_json_turn_to_ours": ratio(found, "json-turn", "ours", "cpu"),
         "p50_ratio_to_c": ratio(found, "ours", "c", "p50"),
         "p99_ratio_to_c": ratio(found, "ours", "c", "p99"),
     }
@@ -178,7 +178,7 @@ PARTS = {
         (
             "cpu_ratio_to_c",
             "cpu_ratio_json_to_ours",
-            "cpu_ratio_json_tasks_to_ours",
+            "cpu_ratio_json_turn_to_ours",
             "p50_ratio_to_c",
             "p99_ratio_to_c",
         ),

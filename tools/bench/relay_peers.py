@@ -2,8 +2,9 @@
 
 usage: python -m tools.bench.relay_peers WAY PORT FEED_PORT
 
-json       every tick is parsed by the official parser and written as JSON to each client by itself
-json-tasks the same, but each write is a task, and all of a tick's are gathered: as openalgo's proxy does
+json       what the field does: every tick is parsed by the official parser, a task per client encodes and writes it,
+           and all of a tick's tasks are gathered, as in openalgo's proxy
+json-turn  the same without tasks, one client after the other: the cheapest way that encodes for each client
 json-once  the same, but each tick is encoded once
 broadcast  `websockets`' connections; each client's frame by its `broadcast`
 transport  `websockets`' connections; frames are built here and written to their transports
@@ -48,8 +49,8 @@ class Clients:
                 yield client, packets
 
 
-def json_way(clients: Clients, *, once: bool) -> Spread:
-    """Do what the field does: a JSON object per tick."""
+def json_turn_way(clients: Clients, *, once: bool) -> Spread:
+    """Write a JSON object per tick to one client after the other."""
     parse = KiteTicker("key", "token")._parse_binary  # noqa: SLF001 - what `on_ticks` gives
 
     async def spread(frame: bytes) -> None:
@@ -62,7 +63,7 @@ def json_way(clients: Clients, *, once: bool) -> Spread:
     return spread
 
 
-def json_tasks_way(clients: Clients) -> Spread:
+def json_way(clients: Clients) -> Spread:
     """Do what openalgo's proxy does with a tick: encode and send it in a task per client, and wait for all of them."""
     parse = KiteTicker("key", "token")._parse_binary  # noqa: SLF001 - what `on_ticks` gives
 
@@ -152,9 +153,9 @@ async def run(way: str, port: int, feed_port: int) -> None:
     """Relay until the feed ends."""
     clients = Clients()
     ways: dict[str, Callable[[], Spread]] = {
-        "json": lambda: json_way(clients, once=False),
-        "json-tasks": lambda: json_tasks_way(clients),
-        "json-once": lambda: json_way(clients, once=True),
+        "json": lambda: json_way(clients),
+        "json-turn": lambda: json_turn_way(clients, once=False),
+        "json-once": lambda: json_turn_way(clients, once=True),
         "broadcast": lambda: broadcast_way(clients),
         "transport": lambda: transport_way(clients),
         "picows": lambda: picows_way(clients),
