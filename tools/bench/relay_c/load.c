@@ -5,8 +5,8 @@
  *
  * PORTS: relay ports with commas; clients spread over them. IN_FLIGHT 0: frames are sent by the clock; n: as fast as the
  * relay delivers, with at most n frames on their way. STALLED clients never read, SLOW ones read 1 kB/s; both want all
- * instruments and are not counted. Prints BEGIN and END around the measured time, then one line of JSON. The first
- * SETTLE seconds are not measured.
+ * instruments, join before the measured time, and are not counted. Prints BEGIN and END around that time, then one line
+ * of JSON. The first SETTLE seconds are not measured.
  *
  * With SPIN it never sleeps: the relay that writes to a sleeping client pays for waking its core, and real clients are
  * elsewhere. Without, it leaves its core to others that run there.
@@ -259,17 +259,20 @@ int main(int argc, char **argv) {
     struct epoll_event events[512];
     uint64_t start = now_ns(), begin = start + (uint64_t)(settle * 1e9), end = begin + (uint64_t)(seconds * 1e9);
     uint64_t pause = 1e9 / rate, rest = settle / 2 * 1e9, next = start, outstanding = 0, sent_frames = 0, slow_next = 0;
-    int phase = 0, slow_fds[16], bad = 0, settled = 0, begun = 0;
+    int phase = 0, slow_fds[16], bad = 0, settled = 0, joined = 0, begun = 0;
     for (;;) {
         uint64_t now = now_ns();
-        if (!begun && now >= begin) {
-            begun = measuring = 1;
-            end = now + (uint64_t)(seconds * 1e9); /* from now: the machine may have slept */
+        if (!joined && now >= begin - rest) {
+            joined = 1;
             for (int i = 0; i < stalled + slow; i++) {
                 int fd = dial(port_list[0], 4096);
                 enter(fd, key, everything);
                 if (i >= stalled) slow_fds[bad++] = fd;
             }
+        }
+        if (!begun && now >= begin) {
+            begun = measuring = 1;
+            end = now + (uint64_t)(seconds * 1e9); /* from now: the machine may have slept */
             puts("BEGIN");
             fflush(stdout);
         }
