@@ -11,6 +11,7 @@ from functions.status.app import answer
 from functions.status.routes import build
 from functions.status.services import Services, from_environment
 from kite_relay import __version__
+from kite_relay.adapters.clock import SystemClock
 from kite_relay.domain.records import Heartbeat, TokenCheck, TokenRecord
 from kite_relay.usecases.report_status import GLANCE_SECONDS, Sources
 
@@ -49,15 +50,11 @@ class Timed:
         return timed
 
 
-class Patience:
+class Patience(SystemClock):
     """A clock by which every request comes too late for what the last one read: the longest way is measured."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
-
-    def now(self) -> datetime:
-        """Tell the wall time."""
-        return datetime.now(UTC)
 
     def monotonic(self) -> float:
         """Tell seconds of which each question takes more than one."""
